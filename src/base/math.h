@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Size arithmetic that says no instead of wrapping. Every size that a file or a request can
+// influence goes through these.
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace lathe {
+
+inline std::optional<int64_t> checked_add(int64_t a, int64_t b) {
+  int64_t r;
+  return __builtin_add_overflow(a, b, &r) ? std::nullopt : std::optional(r);
+}
+inline std::optional<int64_t> checked_sub(int64_t a, int64_t b) {
+  int64_t r;
+  return __builtin_sub_overflow(a, b, &r) ? std::nullopt : std::optional(r);
+}
+inline std::optional<int64_t> checked_mul(int64_t a, int64_t b) {
+  int64_t r;
+  return __builtin_mul_overflow(a, b, &r) ? std::nullopt : std::optional(r);
+}
+// Quotient rounded toward minus infinity (Python's //); b must not be 0.
+inline int64_t floor_div(int64_t a, int64_t b) {
+  int64_t q = a / b;
+  return (a % b != 0 && ((a < 0) != (b < 0))) ? q - 1 : q;
+}
+// Remainder with the divisor's sign (Python's %); b must not be 0.
+inline int64_t floor_mod(int64_t a, int64_t b) {
+  int64_t r = b == -1 ? 0 : a % b;
+  return (r != 0 && ((r < 0) != (b < 0))) ? r + b : r;
+}
+inline size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+}  // namespace lathe
