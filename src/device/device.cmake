@@ -1,0 +1,1 @@
+lathe_module(device device DEPENDS ops tensor base)
