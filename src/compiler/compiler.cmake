@@ -1,0 +1,1 @@
+lathe_module(compiler compiler DEPENDS passes tuner engine device graph ops tensor base)

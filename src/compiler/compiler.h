@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Graph to Plan: passes, fusion, placement, layouts, tuning, checking, emission. compile() reads
+// like a page (compiler.cpp); each stage is a file of its own.
+#include <string>
+#include <vector>
+
+#include "device/device.h"
+#include "engine/plan.h"
+#include "graph/graph.h"
+#include "tuner/tuner.h"
+
+namespace lathe {
+
+struct CompileOptions {
+  TunerOptions tuner;
+  bool fp16 = false, bf16 = false, tf32 = false;   // types allowed beside the graph's own
+  bool fuse = true;
+  bool text_roundtrip = false;                      // for tests: re-parse after each pass
+  std::vector<std::string> disabled_passes;
+  std::vector<SymbolRange> symbols;                 // by name; others: any size, tuned at 1
+  std::string dump_dir;                             // --dump-passes
+  std::string model_name;
+};
+
+// Called often while building, from the caller's thread; false cancels.
+struct Progress {
+  bool (*report)(void* user, const char* phase, double done) = nullptr;  // done in [0, 1]
+  void* user = nullptr;
+  Status tick(const char* phase, double done) const;  // Cancelled when the callback says so
+};
+
+struct CompileDevices {
+  Device* main = nullptr;
+  Device* host = nullptr;
+  KernelCompiler* kernels = nullptr;   // null without a GPU
+};
+
+Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& cache,
+                     const CompileOptions& options, const Progress& progress);
+
+}  // namespace lathe

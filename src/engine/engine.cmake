@@ -1,0 +1,1 @@
+lathe_module(engine engine DEPENDS device ops tensor base)

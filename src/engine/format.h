@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The engine file. docs/design/engine_format.md has the layout: a fixed header that can be read
+// alone, FlatBuffers for structure, 64-byte aligned sections for weights (mapped, never copied)
+// and kernels, an XXH3 hash for each section and one over all. Same plan, same bytes.
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/plan.h"
+
+namespace lathe {
+
+Result<std::vector<std::byte>> write_engine(const Plan& plan);
+
+// Refuses every truncation and every flipped bit, unknown versions (naming both), and whatever
+// verify(Plan) refuses. Constants are views of `bytes`, which `owner` keeps alive.
+Result<Plan> read_engine(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
+
+// Whether the bytes begin as an engine does (for telling an engine from a model).
+bool looks_like_engine(std::span<const std::byte> bytes);
+
+}  // namespace lathe

@@ -1,0 +1,1 @@
+lathe_module(runtime runtime DEPENDS engine device ops tensor base)

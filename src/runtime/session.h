@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Runs a plan. LoadedEngine is shared and immutable but for its caches of prepared tactics; a
+// RuntimeSession owns buffers and a stream and belongs to one thread at a time.
+//
+//   auto engine = LATHE_TRY(LoadedEngine::open(std::move(plan), devices));
+//   auto session = LATHE_TRY(RuntimeSession::open(engine, {}));
+//   LATHE_TRY(session->set_shape(0, Shape::of({1, 3, 224, 224})));
+//   LATHE_TRY(session->bind_input(0, pixels));
+//   LATHE_TRY(session->run());
+//   session->output(0)
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "device/tactic.h"
+#include "engine/memory_plan.h"
+#include "engine/plan.h"
+
+namespace lathe {
+
+struct Devices {
+  Device* main = nullptr;   // the engine's device
+  Device* host = nullptr;   // the CPU; the same as main in a CPU engine
+};
+
+class LoadedEngine {
+ public:
+  // `constants_released`: called once every constant was packed or uploaded (mapped pages go).
+  static Result<std::shared_ptr<LoadedEngine>> open(Plan plan, Devices devices);
+  ~LoadedEngine();
+  const Plan& plan() const;
+  int64_t packed_bytes() const;    // memory of packed and uploaded weights
+
+ private:
+  friend class RuntimeSession;
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+struct SessionOptions {
+  int threads = 0;                 // 0: the device's
+  void* native_stream = nullptr;   // CUstream of the caller's
+  int plan_cache = 8;              // shapes kept resolved
+  bool poison = false;             // fill arena and outputs with NaN before each run (tests)
+};
+
+struct StepTime {
+  int step;
+  double seconds;
+};
+
+class RuntimeSession {
+ public:
+  static Result<std::unique_ptr<RuntimeSession>> open(std::shared_ptr<LoadedEngine> engine,
+                                                      SessionOptions options);
+  ~RuntimeSession();
+
+  Status set_shape(int input, Shape shape);
+  // Memory of the caller's (host or device memory of the engine's device), used until rebound.
+  Status bind_input(int input, const void* data, size_t bytes, bool host);
+  Status bind_output(int output, void* data, size_t bytes, bool host);
+  // Copies the tensor in and sets the shape.
+  Status set_input(int input, const HostTensor& tensor);
+
+  Result<Shape> output_shape(int output);       // resolves the current shapes
+  Status run();                                  // returns when done
+  Status enqueue();                              // returns when queued (CUDA); same as run on CPU
+  Status wait();
+  Result<HostTensor> output(int output);         // a copy in host memory
+  const void* output_data(int output) const;     // session-owned or bound memory
+
+  // Runs with a clock around each step.
+  Status profile(std::vector<StepTime>* into);
+  const MemoryPlan* memory() const;              // of the current shape, null before resolve
+  int64_t workspace_bytes() const;
+  int64_t arena_bytes() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace lathe

@@ -1,0 +1,1 @@
+lathe_module(tuner tuner DEPENDS engine device ops tensor base)
