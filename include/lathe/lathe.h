@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Lathe's C++ API: a model becomes an engine, an engine opens sessions, a session runs.
+//
+//   auto model = lathe::Model::load("model.onnx");
+//   if (!model.ok()) return fail(model.status());
+//   lathe::BuildOptions options;
+//   options.shapes = {{"images", {{1, 3, 224, 224}}}};
+//   auto engine = lathe::Engine::build(*model, options);
+//   if (!engine.ok()) return fail(engine.status());
+//   auto session = engine->open();
+//   session->set_input("images", lathe::Tensor::of<float>({1, 3, 224, 224}, pixels));
+//   if (lathe::Status s = session->run(); !s.ok()) return fail(s);
+//   lathe::Tensor y = *session->output("logits");
+//
+// Nothing throws. Model and Engine are shared handles to immutable things: copy them freely, use
+// them from any thread. A Session belongs to one thread at a time; sessions of one engine run in
+// parallel. The same inputs, engine and thread count give the same bits.
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lathe/export.h"
+#include "lathe/status.h"
+#include "lathe/tensor.h"
+
+namespace lathe {
+
+struct ModelState;
+struct EngineState;
+struct SessionState;
+
+// A dimension of an input: a size, or -1 with the symbol that stands for it ("N", "2*H").
+struct DimInfo {
+  int64_t size = -1;
+  std::string symbol;
+};
+
+struct PortInfo {
+  std::string name;
+  Type type = Type::F32;
+  std::vector<DimInfo> shape;
+};
+
+// min, opt, max of one input's shape. One entry: fixed at that; two: min and max (opt is max).
+using ShapeRange = std::vector<std::vector<int64_t>>;
+
+enum class VerifyMode { Off, Sample, Full };
+
+struct BuildOptions {
+  std::string device = "cpu";              // "cpu", "cuda", "cuda:1"
+  bool fp16 = false, bf16 = false, tf32 = false;
+  std::map<std::string, ShapeRange> shapes;  // inputs not named accept every size, tuned at 1
+  int threads = 0;                         // 0: what the container may use
+  int64_t workspace_bytes = -1;            // -1: no limit
+  std::string timing_cache;                // file; "": the user's cache folder; "none": memory only
+  bool tune = true;
+  bool fuse = true;
+  VerifyMode verify = VerifyMode::Sample;
+  std::vector<std::string> disabled_passes;
+  std::string dump_passes_dir;
+  int64_t memory_budget_bytes = -1;        // for reading and folding; -1: half of the machine's
+  // Hostile settings for tests: "reference_only", "random_tactic=SEED", "slowest_tactic",
+  // "text_roundtrip", "poisoned_buffers".
+  std::vector<std::string> test_settings;
+  // Called often with the phase and the share done; returning false cancels with Code::Cancelled.
+  bool (*progress)(void* user, const char* phase, double done) = nullptr;
+  void* progress_user = nullptr;
+};
+
+class LATHE_API Model {
+ public:
+  // Reads and checks an ONNX file; external data beneath its folder.
+  static Result<Model> load(const std::string& path);
+  static Result<Model> parse(std::span<const std::byte> onnx, std::string name = "model");
+  std::vector<PortInfo> inputs() const;
+  std::vector<PortInfo> outputs() const;
+  int node_count() const;                  // of the file's graph, constants not counted
+
+ private:
+  friend class Engine;
+  std::shared_ptr<const ModelState> state_;
+};
+
+struct StepInfo {
+  std::string name;       // the model's nodes that it computes
+  std::string op;         // "Conv{...}(f32[1,3,224,224], ...) -> (...)"
+  std::string device;     // "cpu", "cuda"
+  std::string tactic;
+  std::string config;
+  double seconds = 0;     // at the tuned point
+  bool measured = false;  // false: by the cost model
+  std::string why;
+  double max_error = 0;   // against the reference
+  bool checked = false;
+};
+
+struct MemoryInfo {
+  int64_t weights = 0;    // packed and uploaded
+  int64_t arena = 0;      // activations of one session at its current shape
+  int64_t workspace = 0;
+  int64_t arena_lower_bound = 0;
+};
+
+class Session;
+
+class LATHE_API Engine {
+ public:
+  static Result<Engine> build(const Model& model, const BuildOptions& options = {});
+  static Result<Engine> load(const std::string& path);      // mapped
+  static Result<Engine> parse(std::span<const std::byte> bytes);  // copied
+  Status save(const std::string& path) const;               // written beside and renamed
+  Result<std::vector<std::byte>> serialize() const;
+
+  std::vector<PortInfo> inputs() const;
+  std::vector<PortInfo> outputs() const;
+  std::vector<StepInfo> steps() const;
+  std::string device() const;
+  std::string model_name() const;
+  int nodes_in_model() const;
+  double build_seconds() const;            // 0 for a loaded one
+  // Largest error of a step; of each output end to end (empty when not verified).
+  double certified_step_error() const;
+  std::vector<double> certified_end_to_end() const;
+  std::string graph_text() const;
+  int64_t weight_bytes() const;
+
+  struct OpenOptions {
+    int threads = 0;
+    void* cuda_stream = nullptr;           // CUstream to run on; null: one of its own
+    bool poison = false;
+  };
+  Result<Session> open() const;
+  Result<Session> open(const OpenOptions& options) const;
+
+ private:
+  friend class Session;
+  std::shared_ptr<const EngineState> state_;
+};
+
+class LATHE_API Session {
+ public:
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+
+  Status set_shape(std::string_view input, std::span<const int64_t> sizes);
+  Status set_input(std::string_view input, const Tensor& tensor);  // copied
+  // The caller's memory, used in place until rebound; `on_device`: a GPU pointer of the engine's device.
+  Status bind_input(std::string_view input, const void* data, size_t bytes, bool on_device = false);
+  Status bind_output(std::string_view output, void* data, size_t bytes, bool on_device = false);
+  Result<std::vector<int64_t>> output_shape(std::string_view output);
+
+  Status run();
+  // Queues a run and returns; `done` is called from a thread of Lathe's when it ends (may be null).
+  Status run_async(void (*done)(void* user, const Status& status), void* user);
+  Status wait();
+  Result<Tensor> output(std::string_view output) const;  // a copy
+  MemoryInfo memory() const;
+
+  // One run with a clock around each step: callback gets step index and seconds.
+  Status profile(void (*step)(void* user, int index, double seconds), void* user);
+
+ private:
+  friend class Engine;
+  Session();
+  std::unique_ptr<SessionState> state_;
+};
+
+// Facts for `lathe ops | devices | version`.
+struct DeviceDescription {
+  std::string id;          // "cpu", "cuda:0"
+  std::string name, features, libraries;
+  std::string error;       // why it cannot be used; empty: fine
+};
+LATHE_API std::vector<DeviceDescription> devices();
+struct OpDescription {
+  std::string name, operands, results, doc;
+  std::vector<std::string> attributes;
+};
+LATHE_API std::vector<OpDescription> operators();
+LATHE_API std::vector<std::string> onnx_operators();
+LATHE_API const char* version();
+
+// Messages go nowhere unless a sink is set or LATHE_LOG=debug|info|warn|error is in the environment.
+LATHE_API void set_log_sink(void (*sink)(void* user, int level, const char* message), void* user);
+
+}  // namespace lathe
