@@ -27,13 +27,13 @@ struct Node;
 class Graph;
 
 struct Value {
-  std::string name;                 // unique in its graph; the model's name where it has one
+  std::string name;  // unique in its graph; the model's name where it has one
   TensorType type;
   std::optional<Contents> contents;  // known integer contents (shapes), also of constants
-  Node* producer = nullptr;         // null: a graph input
-  int index = 0;                    // which output of the producer
-  std::vector<Node*> readers;       // one entry for each operand slot that reads this value
-  int output_uses = 0;              // how many graph outputs are this value
+  Node* producer = nullptr;          // null: a graph input
+  int index = 0;                     // which output of the producer
+  std::vector<Node*> readers;        // one entry for each operand slot that reads this value
+  int output_uses = 0;               // how many graph outputs are this value
 
   // The tensor when a Constant node defines this value, else null.
   const HostTensor* constant() const;
@@ -42,9 +42,9 @@ struct Value {
 
 struct Node {
   OpInstance op;
-  std::vector<Value*> operands;     // null: absent optional operand
+  std::vector<Value*> operands;  // null: absent optional operand
   std::vector<Value*> outputs;
-  std::string name;                 // the model's node name(s): "conv1+relu1" after fusion
+  std::string name;  // the model's node name(s): "conv1+relu1" after fusion
   std::vector<std::unique_ptr<Graph>> regions;  // If, Loop, Scan
 
   bool is(std::string_view op_name) const { return op.def->name == op_name; }
@@ -53,7 +53,7 @@ struct Node {
 };
 
 struct GraphPort {
-  std::string name;   // the model's name for the input or output
+  std::string name;  // the model's name for the input or output
   Value* value;
 };
 
@@ -66,7 +66,7 @@ class Graph {
 
   std::string name;
   std::vector<GraphPort> inputs, outputs;
-  std::vector<Constraint> constraints;   // each distinct one once
+  std::vector<Constraint> constraints;  // each distinct one once
 
   Value* add_input(std::string_view name, TensorType type);
   void add_output(std::string_view name, Value* value);
@@ -74,12 +74,17 @@ class Graph {
   Result<Node*> append(std::string_view op, std::vector<Value*> operands, Attrs attrs = {},
                        std::string_view node_name = "", Node* before = nullptr);
   Value* constant(HostTensor value, std::string_view name = "", Node* before = nullptr);
+  // Dropped when one of the same kind and dimensions is there.
+  void add_constraint(Constraint constraint);
 
   // Iterate in topological order. Erasing the current node while iterating nodes() is not allowed.
   std::vector<Node*> nodes() const;
   size_t node_count() const;
   Value* find_value(std::string_view name) const;
   std::string unique_name(std::string_view stem);
+  // Gives the value `name`, or a unique variation where another value has it. Appended values are
+  // named "1", "2", ... until then: a name of digits alone counts as made up.
+  void rename(Value* value, std::string_view name);
   // Nodes and values copied deep, tensors shared.
   Graph clone() const;
 

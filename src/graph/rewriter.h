@@ -25,14 +25,15 @@ class Rewriter {
   // An elementwise node: `text` is an Expr ("(a:f32, b:f32) -> mul(a, b)").
   Result<Value*> pointwise(std::string_view text, std::vector<Value*> operands,
                            std::string_view node_name = "");
-  Result<Value*> pointwise(Expr expr, std::vector<Value*> operands, std::string_view node_name = "");
+  Result<Value*> pointwise(Expr expr, std::vector<Value*> operands,
+                           std::string_view node_name = "");
 
   // All readers and graph outputs of `old_value` read `new_value` instead. Types must be equal.
   // The new value takes the old one's name when that one came from the model.
   void replace(Value* old_value, Value* new_value);
   void set_operand(Node* node, size_t k, Value* value);
-  void erase(Node* node);         // LATHE_CHECKs that nobody reads its outputs
-  bool erase_dead();              // all unread nodes, transitively
+  void erase(Node* node);  // LATHE_CHECKs that nobody reads its outputs
+  bool erase_dead();       // all unread nodes, transitively
   int changes() const { return changes_; }
   Graph& graph() { return graph_; }
 
