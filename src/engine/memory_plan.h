@@ -12,18 +12,18 @@ namespace lathe {
 
 struct MemoryPlan {
   static constexpr int64_t kNone = -1;
-  std::vector<TensorType> types;      // by tensor: concrete
-  std::vector<TensorId> root;         // by tensor: the tensor whose storage holds it
-  std::vector<int64_t> offset;        // by tensor: bytes from its root's start
-  std::vector<int64_t> place;         // by root: offset in its arena; kNone: constant, input, output
-  std::vector<int64_t> bytes;         // by root: storage size
+  std::vector<TensorType> types;  // by tensor: concrete
+  std::vector<TensorId> root;     // by tensor: the tensor whose storage holds it
+  std::vector<int64_t> offset;    // by tensor: bytes from its root's start
+  std::vector<int64_t> place;     // by root: offset in its arena; kNone: constant, input, output
+  std::vector<int64_t> bytes;     // by root: storage size
   int64_t device_arena = 0, host_arena = 0;
-  int64_t lower_bound = 0;            // largest sum of live activations at any step
+  int64_t lower_bound = 0;  // largest sum of live activations at any step
 };
 
-// Inputs and outputs of the plan are bound by the caller and take no arena, unless
-// `own_io`: then they are placed too. Fails on overflow and violated constraints.
-Result<MemoryPlan> plan_memory(const Plan& plan, const Bindings& symbols, bool own_io);
+// Inputs and outputs of the plan have memory of their own and take no arena. Fails on overflow
+// and on violated constraints.
+Result<MemoryPlan> plan_memory(const Plan& plan, const Bindings& symbols);
 
 // The values of the plan's symbols, from the concrete shapes of its inputs; errors name the
 // input, the dimension, the value and what was expected (ranges and constraints checked).

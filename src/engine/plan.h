@@ -21,9 +21,9 @@ using TensorId = int32_t;
 
 struct PlanTensor {
   std::string name;
-  TensorType type;             // symbolic
-  bool on_host = false;        // lives in host memory though the engine's device is a GPU
-  int32_t constant = -1;       // index in Plan::constants, or -1: an activation
+  TensorType type;        // symbolic
+  bool on_host = false;   // lives in host memory though the engine's device is a GPU
+  int32_t constant = -1;  // index in Plan::constants, or -1: an activation
   // Storage inside another tensor (a Reshape's result, a part of a Concat): that tensor, the axis
   // and the start along it. `alias_axis` -1: the same bytes from offset 0.
   TensorId alias_of = -1;
@@ -35,25 +35,25 @@ struct PlanTensor {
 // What the build measured of a step, by --verify.
 struct Certificate {
   bool checked = false;
-  double max_error = 0;        // largest |y - reference| over the reference's largest |y|
-  double bound_used = 0;       // largest |y - reference| / allowed; at most 1
-  int64_t elements = 0;        // compared
+  double max_error = 0;               // largest |y - reference| over the reference's largest |y|
+  double bound_used = 0;              // largest |y - reference| / allowed; at most 1
+  int64_t elements = 0;               // compared
   std::vector<std::string> rejected;  // "tactic: why": those that computed wrong values
   friend bool operator==(const Certificate&, const Certificate&) = default;
 };
 
 struct Step {
-  std::string name;            // the model's node names that it computes: "conv1+bn1+relu1"
-  OpInstance op;               // symbolic; layouts, fusion and constant_in decided
+  std::string name;  // the model's node names that it computes: "conv1+bn1+relu1"
+  OpInstance op;     // symbolic; layouts, fusion and constant_in decided
   std::vector<TensorId> in, out;
-  bool on_host = false;        // runs on the CPU device
-  std::string tactic;          // name in the device's manifest
+  bool on_host = false;  // runs on the CPU device
+  std::string tactic;    // name in the device's manifest
   Config config;
-  int32_t blob = -1;           // index in Plan::blobs
+  int32_t blob = -1;                                // index in Plan::blobs
   std::vector<std::pair<int8_t, int8_t>> in_place;  // (output, operand) that may share memory
-  double seconds = 0;          // measured at the tuned point, or modelled
+  double seconds = 0;                               // measured at the tuned point, or modelled
   bool measured = false;
-  std::string why;             // why this tactic, and what was not fused and why
+  std::string why;  // why this tactic, and what was not fused and why
   Certificate certificate;
 };
 
@@ -70,10 +70,10 @@ struct SymbolRange {
 };
 
 struct Plan {
-  std::string model;               // file name, no path
-  std::string device_key;          // DeviceInfo::key() of the machine it was tuned on
+  std::string model;       // file name, no path
+  std::string device_key;  // DeviceInfo::key() of the machine it was tuned on
   DeviceKind device = DeviceKind::Cpu;
-  std::string options;             // canonical text of the build options
+  std::string options;  // canonical text of the build options
   std::vector<PlanPort> inputs, outputs;
   std::vector<SymbolRange> symbols;
   std::vector<Constraint> constraints;
@@ -82,11 +82,11 @@ struct Plan {
   std::vector<HostTensor> constants;
   std::vector<std::vector<std::byte>> blobs;
   int nodes_in_model = 0;
-  double build_seconds = 0;        // not stored: the same build gives the same bytes
+  double build_seconds = 0;  // not stored: the same build gives the same bytes
   // Whole engine against the unfused FP32 chain (or the reference): largest error over the largest
   // output, by output; empty when not verified.
   std::vector<double> end_to_end;
-  std::string graph;               // the optimized graph as text, tensors by hash
+  std::string graph;  // the optimized graph as text, tensors by hash
 };
 
 // Everything that a stranger's plan could lie about, derived again and compared: indices in range,

@@ -169,6 +169,10 @@ struct Inferred {
 Result<Inferred> infer(const OpDef& def, std::vector<TensorType> in, Attrs attrs,
                        std::span<const std::optional<Contents>> contents = {});
 
+// What must hold of an instance that was read from a file: attributes as the schema says, outputs
+// as inference gives them, expressions and slices of the fusion sound.
+Status verify_instance(const OpInstance& op);
+
 // Runs the reference, fusion (prologue, epilogue) included, on whole tensors or on a box of output
 // 0. Inputs are checked against op.in. The slow, obvious truth.
 Result<std::vector<HostTensor>> run_reference(const OpInstance& op, std::span<const HostTensor> in);
