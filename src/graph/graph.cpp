@@ -181,6 +181,11 @@ std::string Graph::unique_name(std::string_view stem) { return state_->unique_na
 
 void Graph::rename(Value* value, std::string_view new_name) {
   if (value->name == new_name) return;
+  if (Value* other = find_value(new_name); other && is_made_up(new_name)) {
+    const std::string fresh = state_->unique_name("");
+    state_->by_name.erase(other->name);
+    state_->register_name(other, fresh);
+  }
   state_->by_name.erase(value->name);
   state_->register_name(value, state_->unique_name(new_name));
 }

@@ -83,7 +83,7 @@ class Graph {
   Value* find_value(std::string_view name) const;
   std::string unique_name(std::string_view stem);
   // Gives the value `name`, or a unique variation where another value has it. Appended values are
-  // named "1", "2", ... until then: a name of digits alone counts as made up.
+  // named "1", "2", ... until then: a name of digits alone counts as made up, and gives way.
   void rename(Value* value, std::string_view name);
   // Nodes and values copied deep, tensors shared.
   Graph clone() const;
