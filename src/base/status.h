@@ -53,11 +53,11 @@ Status failure(Result<T>&& r) {
 }  // namespace lathe
 
 // The value of a Result, or returns its Status from the enclosing function.
-#define LATHE_TRY(expression)                                                  \
-  __extension__({                                                              \
-    auto lathe_result_ = (expression);                                         \
+#define LATHE_TRY(expression)                                                   \
+  __extension__({                                                               \
+    auto lathe_result_ = (expression);                                          \
     if (!lathe_result_.ok()) return ::lathe::failure(std::move(lathe_result_)); \
-    ::lathe::take(std::move(lathe_result_));                                   \
+    ::lathe::take(std::move(lathe_result_));                                    \
   })
 
 // A broken invariant of ours: says where and aborts. Unreachable from any file or request.
