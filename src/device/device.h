@@ -21,15 +21,15 @@ enum class DeviceKind : uint8_t { Cpu, Cuda };
 // interchangeable measurements.
 struct DeviceInfo {
   DeviceKind kind = DeviceKind::Cpu;
-  int ordinal = 0;                // "cuda:1" is 1
-  std::string name;               // "NVIDIA H200", "AMD EPYC 9B45"
-  std::string features;           // CPU: "avx2,avx512,vnni,bf16"; GPU: "sm_90"
-  std::string libraries;          // "onednn 2.6.3", "cudnn 9.19.0, cublaslt 13.1.0, nvrtc 13.0"
-  int threads = 1;                // CPU: of one run
-  int sm = 0;                     // GPU: compute capability times 10 (90)
+  int ordinal = 0;        // "cuda:1" is 1
+  std::string name;       // "NVIDIA H200", "AMD EPYC 9B45"
+  std::string features;   // CPU: "avx2,avx512,vnni,bf16"; GPU: "sm_90"
+  std::string libraries;  // "onednn 2.6.3", "cudnn 9.19.0, cublaslt 13.1.0, nvrtc 13.0"
+  int threads = 1;        // CPU: of one run
+  int sm = 0;             // GPU: compute capability times 10 (90)
   int multiprocessors = 0;
   int64_t memory_bytes = 0;
-  double flops_f32 = 1e11;        // peak, for the cost model
+  double flops_f32 = 1e11;  // peak, for the cost model
   double bytes_per_second = 2e10;
   bool has(std::string_view feature) const;
   std::string key() const;

@@ -46,8 +46,10 @@ class Prepared {
   virtual ~Prepared() = default;
   virtual Status launch(const Buffers& at, Stream& stream) const = 0;
   size_t workspace_bytes = 0;
-  size_t packed_bytes = 0;         // memory held for packed weights
-  uint64_t plain_constants = ~uint64_t{0};  // bit k: launch reads constant operand k from Buffers.in
+  size_t packed_bytes = 0;  // memory held for packed weights
+  bool capturable = true;   // false: launch waits for the device or works on the host
+  uint64_t plain_constants =
+      ~uint64_t{0};  // bit k: launch reads constant operand k from Buffers.in
 };
 
 // Packed weights shared by the shapes of one step and by equal steps. Thread-safe.
@@ -61,15 +63,16 @@ class PackCache {
   template <class F>
   Result<std::shared_ptr<void>> get(const std::string& key, F& make) {
     return get(
-        key, [](void* f) -> Result<std::shared_ptr<void>> { return (*static_cast<F*>(f))(); }, &make);
+        key, [](void* f) -> Result<std::shared_ptr<void>> { return (*static_cast<F*>(f))(); },
+        &make);
   }
 };
 
 struct LoadContext {
   const OpInstance& op;
   const Config& config;
-  std::span<const std::byte> blob;              // what `source` compiled to (cubin); may be empty
-  std::span<const HostTensor> constants;        // by operand; empty tensor: not a constant
+  std::span<const std::byte> blob;        // what `source` compiled to (cubin); may be empty
+  std::span<const HostTensor> constants;  // by operand; empty tensor: not a constant
   Device& device;
   PackCache& cache;
   std::span<const uint64_t> constant_ids = {};  // by operand: identity for cache keys
@@ -82,7 +85,9 @@ struct Tactic {
   Support (*supports)(const OpInstance& op, const DeviceInfo& device) = nullptr;
   // Several candidates to time; null: one, the empty config. In order of expectation.
   std::vector<Config> (*configs)(const OpInstance& op, const DeviceInfo& device) = nullptr;
-  // Device code text to compile for this instance and config; null: none needed.
+  // Device code text to compile for this instance and config; null: none needed. Sizes reach the
+  // kernel as arguments: the text may depend on types, ranks, attributes, expressions and config
+  // only, because a session runs it at every shape that `supports` accepts.
   Result<std::string> (*source)(const OpInstance& op, const Config& config,
                                 const DeviceInfo& device) = nullptr;
   Result<std::unique_ptr<Prepared>> (*load)(const LoadContext& context) = nullptr;

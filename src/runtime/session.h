@@ -22,29 +22,33 @@
 namespace lathe {
 
 struct Devices {
-  Device* main = nullptr;   // the engine's device
-  Device* host = nullptr;   // the CPU; the same as main in a CPU engine
+  Device* main = nullptr;  // the engine's device
+  Device* host = nullptr;  // the CPU; the same as main in a CPU engine
 };
 
 class LoadedEngine {
  public:
-  // `constants_released`: called once every constant was packed or uploaded (mapped pages go).
-  static Result<std::shared_ptr<LoadedEngine>> open(Plan plan, Devices devices);
+  // `release`: gives back the pages of a mapped file under constants that were packed or uploaded
+  // (they fault in again when another shape needs them); null: constants are ordinary memory.
+  using Release = void (*)(std::span<const std::byte> range);
+  static Result<std::shared_ptr<LoadedEngine>> open(Plan plan, Devices devices,
+                                                    Release release = nullptr);
+  LoadedEngine();
   ~LoadedEngine();
   const Plan& plan() const;
-  int64_t packed_bytes() const;    // memory of packed and uploaded weights
+  int64_t packed_bytes() const;  // memory of packed and uploaded weights
+  struct State;                  // engine_state.h
 
  private:
   friend class RuntimeSession;
-  struct State;
   std::unique_ptr<State> state_;
 };
 
 struct SessionOptions {
-  int threads = 0;                 // 0: the device's
-  void* native_stream = nullptr;   // CUstream of the caller's
-  int plan_cache = 8;              // shapes kept resolved
-  bool poison = false;             // fill arena and outputs with NaN before each run (tests)
+  int threads = 0;                // 0: the device's
+  void* native_stream = nullptr;  // CUstream of the caller's
+  int plan_cache = 8;             // shapes kept resolved
+  bool poison = false;            // fill arena and outputs with NaN before each run (tests)
 };
 
 struct StepTime {
@@ -57,6 +61,7 @@ class RuntimeSession {
   static Result<std::unique_ptr<RuntimeSession>> open(std::shared_ptr<LoadedEngine> engine,
                                                       SessionOptions options);
   ~RuntimeSession();
+  RuntimeSession(const RuntimeSession&) = delete;
 
   Status set_shape(int input, Shape shape);
   // Memory of the caller's (host or device memory of the engine's device), used until rebound.
@@ -65,20 +70,21 @@ class RuntimeSession {
   // Copies the tensor in and sets the shape.
   Status set_input(int input, const HostTensor& tensor);
 
-  Result<Shape> output_shape(int output);       // resolves the current shapes
-  Status run();                                  // returns when done
-  Status enqueue();                              // returns when queued (CUDA); same as run on CPU
+  Result<Shape> output_shape(int output);  // resolves the current shapes
+  Status run();                            // returns when done
+  Status enqueue();                        // returns when queued (CUDA); same as run on CPU
   Status wait();
-  Result<HostTensor> output(int output);         // a copy in host memory
-  const void* output_data(int output) const;     // session-owned or bound memory
+  Result<HostTensor> output(int output);      // a copy in host memory
+  const void* output_data(int output) const;  // session-owned or bound memory
 
   // Runs with a clock around each step.
   Status profile(std::vector<StepTime>* into);
-  const MemoryPlan* memory() const;              // of the current shape, null before resolve
+  const MemoryPlan* memory() const;  // of the current shape, null before resolve
   int64_t workspace_bytes() const;
   int64_t arena_bytes() const;
 
  private:
+  RuntimeSession();
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What the sessions of one engine share: the plan, prepared tactics, packed and uploaded weights.
+#include <map>
+#include <mutex>
+
+#include "runtime/session.h"
+
+namespace lathe {
+
+// Packed weights by key, made once.
+class SharedPacks : public PackCache {
+ public:
+  Result<std::shared_ptr<void>> get(const std::string& key,
+                                    Result<std::shared_ptr<void>> (*make)(void*),
+                                    void* state) override;
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<void>> packs_;
+};
+
+struct PreparedStep {
+  std::shared_ptr<const Prepared> prepared;
+  const Tactic* tactic = nullptr;
+};
+
+struct LoadedEngine::State {
+  Plan plan;
+  Devices devices;
+  Release release = nullptr;
+
+  Device& device_of(const Step& step) const { return step.on_host ? *devices.host : *devices.main; }
+
+  // The step's tactic loaded for these concrete sizes, or the next in the manifest that accepts
+  // them. Thread-safe; loads once for each distinct instance and thread count.
+  Result<PreparedStep> prepare(int step, const OpInstance& concrete, int threads);
+  // Device memory of a constant: the plan's own bytes on the host, uploaded once on a GPU.
+  Result<const void*> constant_data(int32_t constant, bool on_host, Stream& stream);
+  // Gives back mapped pages of constants that no launch reads.
+  void release_packed(const std::vector<bool>& constant_in_use) const;
+  int64_t packed_bytes();
+
+ private:
+  Result<PreparedStep> load(int step, const OpInstance& concrete, int threads);
+
+  std::mutex mutex_;
+  SharedPacks packs_;
+  std::map<std::string, PreparedStep> prepared_;
+  std::map<int32_t, std::unique_ptr<Memory>> uploaded_;
+};
+
+}  // namespace lathe

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/parallel.h"
+#include "runtime/engine_state.h"
+
+namespace lathe {
+
+Result<std::shared_ptr<void>> SharedPacks::get(const std::string& key,
+                                               Result<std::shared_ptr<void>> (*make)(void*),
+                                               void* state) {
+  std::lock_guard lock(mutex_);
+  auto it = packs_.find(key);
+  if (it != packs_.end()) return it->second;
+  std::shared_ptr<void> made = LATHE_TRY(make(state));
+  packs_.emplace(key, made);
+  return made;
+}
+
+Result<PreparedStep> LoadedEngine::State::prepare(int step, const OpInstance& concrete,
+                                                  int threads) {
+  const std::string key = fmt::format("{}|{}|{}", step, threads, concrete.to_string());
+  std::lock_guard lock(mutex_);
+  auto it = prepared_.find(key);
+  if (it != prepared_.end()) return it->second;
+  PreparedStep loaded = LATHE_TRY(load(step, concrete, threads));
+  prepared_.emplace(key, loaded);
+  return loaded;
+}
+
+Result<PreparedStep> LoadedEngine::State::load(int index, const OpInstance& concrete, int threads) {
+  const Step& step = plan.steps[static_cast<size_t>(index)];
+  Device& device = device_of(step);
+  std::vector<HostTensor> constants(step.in.size());
+  std::vector<uint64_t> ids(step.in.size(), 0);
+  for (size_t k = 0; k < step.in.size(); ++k) {
+    if (step.in[k] < 0) continue;
+    const int32_t c = plan.tensors[static_cast<size_t>(step.in[k])].constant;
+    if (c < 0) continue;
+    constants[k] = plan.constants[static_cast<size_t>(c)];
+    ids[k] = static_cast<uint64_t>(c) + 1;
+  }
+  ThreadScope scope(threads);
+  std::string reasons;
+  auto try_tactic = [&](const Tactic& t, const Config& config,
+                        std::span<const std::byte> blob) -> Result<PreparedStep> {
+    if (Support s = t.supports(concrete, device.info()); !s) return unsupported("{}", s.why);
+    std::unique_ptr<Prepared> p =
+        LATHE_TRY(t.load({concrete, config, blob, constants, device, packs_, ids}));
+    return PreparedStep{std::move(p), &t};
+  };
+  std::span<const std::byte> blob;
+  if (step.blob >= 0) blob = plan.blobs[static_cast<size_t>(step.blob)];
+  for (const Tactic* t : device.tactics()) {
+    if (t->name != step.tactic) continue;
+    Result<PreparedStep> r = try_tactic(*t, step.config, blob);
+    if (r.ok()) return r;
+    reasons += fmt::format("{}: {}; ", t->name, r.status().message());
+    break;
+  }
+  for (const Tactic* t : device.tactics()) {
+    const bool applies = t->op == "*" || t->op == concrete.def->name;
+    if (!applies || t->name == step.tactic || t->source != nullptr) continue;
+    Result<PreparedStep> r = try_tactic(*t, {}, {});
+    if (r.ok()) return r;
+    reasons += fmt::format("{}: {}; ", t->name, r.status().message());
+  }
+  return unsupported("no tactic runs it at these sizes: {}", reasons);
+}
+
+Result<const void*> LoadedEngine::State::constant_data(int32_t constant, bool on_host,
+                                                       Stream& stream) {
+  const HostTensor& t = plan.constants[static_cast<size_t>(constant)];
+  if (on_host || devices.main->is_host()) return static_cast<const void*>(t.bytes().data());
+  std::lock_guard lock(mutex_);
+  auto it = uploaded_.find(constant);
+  if (it == uploaded_.end()) {
+    std::unique_ptr<Memory> memory =
+        LATHE_TRY(devices.main->allocate(std::max<size_t>(t.bytes().size(), 1)));
+    LATHE_TRY(devices.main->upload(memory->data(), t.bytes().data(), t.bytes().size(), stream));
+    LATHE_TRY(stream.synchronize());
+    it = uploaded_.emplace(constant, std::move(memory)).first;
+  }
+  return static_cast<const void*>(it->second->data());
+}
+
+void LoadedEngine::State::release_packed(const std::vector<bool>& constant_in_use) const {
+  if (release == nullptr) return;
+  for (size_t c = 0; c < plan.constants.size(); ++c) {
+    if (!constant_in_use[c]) release(plan.constants[c].bytes());
+  }
+}
+
+int64_t LoadedEngine::State::packed_bytes() {
+  std::lock_guard lock(mutex_);
+  int64_t total = 0;
+  for (const auto& [key, step] : prepared_)
+    total += static_cast<int64_t>(step.prepared->packed_bytes);
+  for (const auto& [id, memory] : uploaded_) total += static_cast<int64_t>(memory->size());
+  return total;
+}
+
+Result<std::shared_ptr<LoadedEngine>> LoadedEngine::open(Plan plan, Devices devices,
+                                                         Release release) {
+  LATHE_TRY(verify(plan));
+  auto engine = std::make_shared<LoadedEngine>();
+  engine->state_ = std::make_unique<State>();
+  engine->state_->plan = std::move(plan);
+  engine->state_->devices = devices;
+  engine->state_->release = release;
+  return engine;
+}
+
+LoadedEngine::LoadedEngine() = default;
+LoadedEngine::~LoadedEngine() = default;
+const Plan& LoadedEngine::plan() const { return state_->plan; }
+int64_t LoadedEngine::packed_bytes() const { return state_->packed_bytes(); }
+
+}  // namespace lathe
