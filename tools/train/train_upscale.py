@@ -39,7 +39,7 @@ from export import export
 SEED = 2026
 CHANNELS = 32
 BLOCKS = 5
-STEPS = 40000
+STEPS = 50000
 BATCH = 32
 PATCH = 48  # low-resolution side
 PEAK_RATE = 1e-3
