@@ -4,6 +4,9 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <climits>
 #include <cstdlib>
 #include <string_view>
 
@@ -85,6 +88,12 @@ Result<Library> Library::open(const LibraryQuery& query) {
   if (reason.empty()) reason = "no such file";
   return not_found("{} is not available: could not open {}: {}", query.what, tried(query), reason)
       .with_cure(query.cure);
+}
+
+void Library::open_beside(const std::string& name) const {
+  std::array<char, PATH_MAX> folder{};
+  if (dlinfo(handle_, RTLD_DI_ORIGIN, folder.data()) != 0) return;
+  (void)dlopen(fmt::format("{}/{}", folder.data(), name).c_str(), RTLD_NOW | RTLD_LOCAL);
 }
 
 void* Library::address(const char* symbol) {

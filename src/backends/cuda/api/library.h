@@ -30,6 +30,10 @@ class Library {
   // The path or name that the library was opened by.
   const std::string& path() const { return path_; }
 
+  // Opens the file `name` of the same folder, where there is one, so that this library finds it
+  // when it asks for it by its bare name.
+  void open_beside(const std::string& name) const;
+
   // Sets `function` to the exported `symbol`; null when absent, which complete() then reports.
   template <class F>
   void find(const char* symbol, F*& function) {

@@ -57,6 +57,9 @@ Result<Nvrtc> load() {
                        nvrtc.version % 1000 / 10, kExpected)
         .with_cure(kCure);
   }
+  // NVRTC opens it by this name, and has no folder of its own to look in.
+  library.open_beside(
+      fmt::format("libnvrtc-builtins.so.{}.{}", nvrtc.version / 1000, nvrtc.version % 1000 / 10));
   return nvrtc;
 }
 
