@@ -7,9 +7,11 @@
 //   a.set("axis", int64_t{1}).set("pads", std::vector<int64_t>{1, 1, 1, 1});
 //   a.ints("pads")[0]                                // 1
 //
-// Text form: {axis=1, pads=[1, 1, 1, 1], mode="max", shape=dims[N, 3], value=f32[2] {1, 2}}.
+// Text form: {axis=1, pads=[1, 1, 1, 1], mode="max", shape=dims[N, 3], value=f32[2] {1, 2}};
+// an expression stands in quotes.
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -27,7 +29,8 @@ using Floats = std::vector<double>;
 using Dims = std::vector<Dim>;
 
 // The order of alternatives is the order of AttrKind.
-using AttrValue = std::variant<int64_t, double, std::string, Ints, Floats, DType, Dims, Expr, HostTensor>;
+using AttrValue =
+    std::variant<int64_t, double, std::string, Ints, Floats, DType, Dims, Expr, HostTensor>;
 enum class AttrKind : uint8_t { Int, Float, Text, Ints, Floats, DType, Dims, Expr, Tensor };
 std::string_view to_string(AttrKind kind);
 
@@ -37,6 +40,10 @@ struct AttrDef {
   std::string_view default_text;  // text form; empty: required
   std::string_view doc;
 };
+
+// A value in the text form above. Text may stand without quotes when it is one word, dims without
+// the word dims.
+Result<AttrValue> parse_attr(AttrKind kind, std::string_view text);
 
 class Attrs {
  public:
@@ -61,7 +68,7 @@ class Attrs {
   bool empty() const { return items_.empty(); }
   friend bool operator==(const Attrs& a, const Attrs& b);
 
-  std::string to_string(bool full_tensors = true) const;      // "{axis=1}" or ""
+  std::string to_string(bool full_tensors = true) const;  // "{axis=1}" or ""
   // Kinds come from the schema where the text alone is ambiguous.
   static Result<Attrs> parse(std::string_view text, std::span<const AttrDef> schema);
 

@@ -12,9 +12,11 @@
 // saturates; cast wraps integers as ONNX Cast does); literals 1.5:f32 (f32 may be left out), inf,
 // nan, 3:i64, true. A shared subexpression prints through let: "let t = exp(a) in add(t, t)".
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -23,9 +25,9 @@
 namespace lathe {
 
 enum class ScalarOp : uint8_t {
-  Input,        // immediate `input`
-  Literal,      // `value` (floats) or `integer`
-  Cast,         // to `dtype`
+  Input,    // immediate `input`
+  Literal,  // `value` (floats) or `integer`
+  Cast,     // to `dtype`
   CastSaturate,
 #define SCALAR(name, text, arity, kinds, result, doc) name,
 #include "ops/scalar_ops.def"
@@ -33,15 +35,20 @@ enum class ScalarOp : uint8_t {
 };
 std::string_view to_string(ScalarOp op);
 int arity(ScalarOp op);
+// Type of op applied to these types (not for Input, Literal and casts); an error names the op.
+Result<DType> result_type(ScalarOp op, std::span<const DType> args);
+
+constexpr int kMaxExprNodes =
+    2048;  // more is refused by parse and verify: recursion fits any stack
 
 struct ExprNode {
   ScalarOp op = ScalarOp::Literal;
-  DType dtype = DType::None;          // type of this node's value
-  int32_t args[3] = {-1, -1, -1};     // indices of earlier nodes
-  int32_t input = -1;                 // Input: which
-  double value = 0;                   // Literal of a float type
-  int64_t integer = 0;                // Literal of an integer or bool type (u64 as its bits)
-  friend bool operator==(const ExprNode&, const ExprNode&) = default;
+  DType dtype = DType::None;       // type of this node's value
+  int32_t args[3] = {-1, -1, -1};  // indices of earlier nodes
+  int32_t input = -1;              // Input: which
+  double value = 0;                // Literal of a float type
+  int64_t integer = 0;             // Literal of an integer or bool type (u64 as its bits)
+  friend bool operator==(const ExprNode& a, const ExprNode& b);  // values bit by bit: NaN is NaN
 };
 
 // Nodes in topological order; equal nodes appear once; unread nodes do not appear; inputs may be
@@ -64,7 +71,9 @@ class Expr {
   std::span<const DType> inputs() const { return inputs_; }
   std::span<const ExprNode> nodes() const { return nodes_; }
   std::span<const int32_t> outputs() const { return outputs_; }
-  DType output_type(int k) const { return nodes_[static_cast<size_t>(outputs_[static_cast<size_t>(k)])].dtype; }
+  DType output_type(int k) const {
+    return nodes_[static_cast<size_t>(outputs_[static_cast<size_t>(k)])].dtype;
+  }
   bool reads(int input) const;
   bool is_identity() const;  // one output, which is input 0 unchanged
 
@@ -75,6 +84,9 @@ class Expr {
   Expr with_inputs(std::span<const int> map, std::vector<DType> new_inputs) const;
   // Simplified: constants folded, x*1, x+0 of integers, double negation, cast of cast where exact.
   Expr simplified() const;
+  // The same computation with nodes in the order in which the text names them, unread ones dropped:
+  // two expressions with one text have one canonical form. Attrs stores expressions so.
+  Expr canonical() const;
   // Types, topological order, bounds: what a reader of untrusted bytes must call.
   Status verify() const;
 
@@ -94,8 +106,8 @@ class Expr {
 // fewer are computed in float and rounded to their type after every instruction, f64 in double,
 // integers in their own width.
 union ScalarBits {
-  double f;      // any float type, exactly
-  int64_t i;     // any integer type, sign- or zero-extended; bool 0 or 1
+  double f;   // any float type, exactly
+  int64_t i;  // any integer type, sign- or zero-extended; bool 0 or 1
 };
 void evaluate(const Expr& expr, std::span<const ScalarBits> inputs, std::span<ScalarBits> outputs);
 

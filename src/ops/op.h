@@ -31,11 +31,11 @@ struct OpInstance {
   std::vector<TensorType> in;
   std::vector<TensorType> out;
   Attrs attrs;
-  Fusion fusion;                 // empty unless the compiler fused something
-  uint64_t constant_in = 0;      // bit k: operand k is a constant of the engine (weights)
+  Fusion fusion;             // empty unless the compiler fused something
+  uint64_t constant_in = 0;  // bit k: operand k is a constant of the engine (weights)
 
   bool is_constant(int k) const { return (constant_in >> k) & 1; }
-  bool is_concrete() const;      // no symbol anywhere
+  bool is_concrete() const;  // no symbol anywhere
   // "Conv{strides=[2, 2]}(f32[1,3,8,8], const f32[4,3,3,3]) -> (f32[1,4,4,4])": the tuner's key.
   std::string to_string() const;
   // Every type and attribute under the bindings; types of outputs are inferred anew and checked.
@@ -82,6 +82,9 @@ class InferContext {
   std::vector<TensorType> out;
   std::vector<std::optional<Contents>> out_contents;
   std::vector<Constraint> constraints;
+
+ private:
+  std::span<const std::optional<Contents>> contents_;
 };
 
 // Half-open ranges of an output's coordinates, one for each dimension.
@@ -110,10 +113,10 @@ void for_each(const Box& box, F&& f) {
 // references define values, not memory. When the box is not whole (only for operators with
 // `boxes`), out[0] has the box's extents, and other outputs are ignored.
 struct RefArgs {
-  const OpInstance& op;                 // concrete
-  std::span<const HostTensor> in;       // empty tensor: absent
-  std::span<HostTensor> out;            // allocated; the reference writes every element
-  Box box;                              // of out[0]
+  const OpInstance& op;            // concrete
+  std::span<const HostTensor> in;  // empty tensor: absent
+  std::span<HostTensor> out;       // allocated; the reference writes every element
+  Box box;                         // of out[0]
   // When not null: f64, box-shaped; receives sum of |terms| for each element (0 where the result
   // is exact), which scales the error bound k * eps * sum.
   HostTensor* magnitude = nullptr;
@@ -126,7 +129,8 @@ struct Cost {
 };
 
 // What a case or a tactic may differ by, per float type of the output: |y - ref| <= k * eps(dtype)
-// * magnitude + k * eps * |ref|, eps being the type's unit roundoff (f32 2^-24, f16 2^-11, bf16 2^-8).
+// * magnitude + k * eps * |ref|, eps being the type's unit roundoff (f32 2^-24, f16 2^-11, bf16
+// 2^-8).
 struct Tolerance {
   double k = 4;
   std::string_view why;
@@ -134,16 +138,16 @@ struct Tolerance {
 
 enum OpFlags : uint32_t {
   kNone = 0,
-  kBoxes = 1,        // the reference can compute a part of output 0
-  kHostOnly = 2,     // touches strings, sequences or shapes only; never placed on a GPU
-  kRandom = 4,       // not a function of its operands: never folded or merged
-  kView = 8,         // output 0 is operand 0's bytes in another row-major shape
+  kBoxes = 1,     // the reference can compute a part of output 0
+  kHostOnly = 2,  // touches strings, sequences or shapes only; never placed on a GPU
+  kRandom = 4,    // not a function of its operands: never folded or merged
+  kView = 8,      // output 0 is operand 0's bytes in another row-major shape
 };
 
 struct OpDef {
-  std::string_view name;                 // PascalCase: "Conv"
-  std::string_view doc;                  // formula, shapes, types; source (ONNX operator, paper)
-  std::string_view operands;             // "x w [b]": [..] optional, "x..." repeated
+  std::string_view name;      // PascalCase: "Conv"
+  std::string_view doc;       // formula, shapes, types; source (ONNX operator, paper)
+  std::string_view operands;  // "x w [b]": [..] optional, "x..." repeated
   std::string_view results = "y";
   std::span<const AttrDef> attrs = {};
   uint32_t flags = kBoxes;
