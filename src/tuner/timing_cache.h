@@ -14,10 +14,10 @@ namespace lathe {
 
 struct Timing {
   double seconds = 0;
-  double max_error = 0;     // as in Certificate
+  double max_error = 0;  // as in Certificate
   double bound_used = 0;
   int64_t elements = 0;
-  std::string rejected;     // why it was dropped; empty: fine
+  std::string rejected;  // why it was dropped; empty: fine
   friend bool operator==(const Timing&, const Timing&) = default;
 };
 
@@ -35,7 +35,7 @@ class TimingCache {
   Status save();
 
  private:
-  std::string path_;   // empty: memory only
+  std::string path_;  // empty: memory only
   std::map<std::string, Timing, std::less<>> entries_;
   bool dirty_ = false;
 };

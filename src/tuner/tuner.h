@@ -16,12 +16,12 @@ namespace lathe {
 enum class Verify : uint8_t { Off, Sample, Full };
 
 struct TunerOptions {
-  bool tune = true;                  // false: by cost model alone
+  bool tune = true;  // false: by cost model alone
   Verify verify = Verify::Sample;
   int64_t workspace_limit = INT64_MAX;
-  uint64_t random_tactic_seed = 0;   // not 0: any supported tactic, for tests
-  bool reference_only = false;       // for tests
-  bool slowest = false;              // for tests
+  uint64_t random_tactic_seed = 0;  // not 0: any supported tactic, for tests
+  bool reference_only = false;      // for tests
+  bool slowest = false;             // for tests
   int threads = 1;
 };
 
@@ -33,7 +33,7 @@ struct Choice {
   std::vector<std::byte> blob;
   double seconds = 0;
   bool measured = false;
-  std::string why;                   // "12.1 us; next onednn_conv 15.0 us; jit declined: ..."
+  std::string why;  // "12.1 us; next onednn_conv 15.0 us; jit declined: ..."
   Certificate certificate;
 };
 
@@ -41,8 +41,8 @@ struct Choice {
 // numbered; an operation's operands and results name them, so that intermediates are passed on.
 struct Chain {
   struct Link {
-    OpInstance op;                   // concrete
-    std::vector<int> in, out;        // value numbers; -1 absent
+    OpInstance op;                      // concrete
+    std::vector<int> in, out;           // value numbers; -1 absent
     std::vector<HostTensor> constants;  // by operand; empty where not constant
   };
   std::vector<Link> links;
@@ -66,7 +66,7 @@ class Tuner {
 
   // Why no tactic but the reference takes this instance: "onednn_conv: only ...; ...", or empty.
   std::string declined(const OpInstance& op) const;
-  bool supported(const OpInstance& op) const;   // by a tactic other than the reference
+  bool supported(const OpInstance& op) const;  // by a tactic other than the reference
 
  private:
   struct State;

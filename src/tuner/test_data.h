@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Data that candidates are checked and timed on: seeded inputs, buffers with canaries around them,
+// and the reference's answer on sampled boxes.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "device/tactic.h"
+#include "engine/plan.h"
+
+namespace lathe {
+
+// Random operands of a concrete instance, row-major; constants are taken where given. Indices stay
+// in range. The seed makes them.
+Result<std::vector<HostTensor>> make_inputs(const OpInstance& op,
+                                            std::span<const HostTensor> constants, uint64_t seed);
+
+// A tensor in device memory as a tactic sees it: in its layout, inside a larger one where it is a
+// slice, with canaries before and after.
+class TestBuffer {
+ public:
+  static Result<TestBuffer> make(Device& device, Stream& stream, const TensorType& type,
+                                 const std::optional<Slice>& slice);
+  // Row-major values in; everything around them (and padding) keeps the poison.
+  Status write(const HostTensor& row_major, Stream& stream);
+  Status poison(Stream& stream);
+  Result<HostTensor> read(Stream& stream) const;  // row-major
+  // Ok when no byte outside the tensor changed since poison() or write().
+  Status check_canaries(Stream& stream) const;
+  void* data() const;  // of the tensor's first element
+  const TensorType& type() const { return type_; }
+
+ private:
+  Device* device_ = nullptr;
+  TensorType type_, whole_;
+  std::optional<Slice> slice_;
+  std::unique_ptr<Memory> memory_;
+  size_t bytes_ = 0;              // of the whole
+  int64_t offset_ = 0;            // of the first element
+  std::vector<std::byte> image_;  // what was last written, canaries and all
+};
+
+// What the reference says about an instance on these inputs: whole outputs when that is cheap,
+// sampled boxes of output 0 else.
+class Expectation {
+ public:
+  static Result<Expectation> make(const OpInstance& op, std::span<const HostTensor> inputs,
+                                  uint64_t seed, bool whole);
+  // Compares row-major outputs. The status is internal when something is wrong and says where.
+  Status compare(const OpInstance& op, std::span<const HostTensor> outputs,
+                 Certificate& into) const;
+
+ private:
+  struct Part {
+    size_t output;
+    Box box;
+    HostTensor value, magnitude;  // magnitude may be empty
+  };
+  std::vector<Part> parts_;
+};
+
+}  // namespace lathe
