@@ -3,7 +3,7 @@
 #include <array>
 #include <cmath>
 
-#include "ops/attr_checks.h"
+#include "ops/axes.h"
 #include "ops/reference_util.h"
 
 namespace lathe {

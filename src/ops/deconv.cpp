@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Deconv: the transposed convolution, grouped, with optional bias.
-#include "ops/attr_checks.h"
+#include "ops/axes.h"
 #include "ops/reference_util.h"
 #include "ops/window.h"
 

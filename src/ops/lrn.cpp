@@ -2,7 +2,7 @@
 // Lrn: local response normalization across channels.
 #include <algorithm>
 
-#include "ops/attr_checks.h"
+#include "ops/axes.h"
 #include "ops/reference_util.h"
 
 namespace lathe {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // MatMul: matrix products with NumPy's batch broadcasting, optional transposes and bias.
-#include "ops/attr_checks.h"
+#include "ops/axes.h"
 #include "ops/reference_util.h"
 
 namespace lathe {

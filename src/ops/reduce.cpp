@@ -4,7 +4,7 @@
 #include <array>
 #include <limits>
 
-#include "ops/attr_checks.h"
+#include "ops/axes.h"
 #include "ops/reference_util.h"
 
 namespace lathe {

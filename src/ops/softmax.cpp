@@ -2,7 +2,7 @@
 // Softmax and its logarithm along one axis.
 #include <limits>
 
-#include "ops/attr_checks.h"
+#include "ops/axes.h"
 #include "ops/reference_util.h"
 
 namespace lathe {

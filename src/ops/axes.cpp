@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attributes that many operators have, read and checked.
-#include "ops/attr_checks.h"
+#include "ops/axes.h"
 
 #include <algorithm>
 #include <string>
