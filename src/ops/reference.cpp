@@ -96,16 +96,16 @@ Result<AnchorResult> run_anchor(const OpInstance& anchor, std::span<const HostTe
   return result;
 }
 
-// The anchor's error as absolute numbers: k of the tolerance is left out on purpose, it applies to
-// the final result once.
+// The anchor's error bound as absolute numbers, without the tolerance's k: that applies once, to
+// the result of the epilogue.
 HostTensor absolute_errors(const AnchorResult& anchor) {
   HostTensor out = anchor.magnitude;
   double unit = unit_roundoff(anchor.out[0].dtype());
   const HostTensor& value = anchor.out[0];
   std::span<double> errors = out.mutable_span<double>();
   for (size_t i = 0; i < errors.size(); ++i) {
-    double own = unit > 0 ? std::abs(value.get_f64(static_cast<int64_t>(i))) : 0;
-    errors[i] = unit * (errors[i] + own);
+    if (errors[i] == 0) continue;  // exact
+    errors[i] = unit * (errors[i] + std::abs(value.get_f64(static_cast<int64_t>(i))));
   }
   return out;
 }
