@@ -146,6 +146,23 @@ Dim mod_positive(const Dim& a, int64_t c) {
   return DimBuilder::opaque(AtomKind::Mod, rest, c);
 }
 
+std::optional<Term> divide_term(const Term& a, const Term& b) {
+  if (b.coefficient == -1 && a.coefficient == Range::kLow) return std::nullopt;
+  auto factors = divide(a.factors, b.factors);
+  if (!factors || a.coefficient % b.coefficient != 0) return std::nullopt;
+  return Term{*std::move(factors), a.coefficient / b.coefficient};
+}
+
+std::optional<Dim> divide_by_monomial(const Dim& a, const Term& b) {
+  Terms out;
+  for (const Term& t : DimBuilder::terms(a)) {
+    auto q = divide_term(t, b);
+    if (!q) return std::nullopt;
+    out.push_back(*std::move(q));
+  }
+  return DimBuilder::from_terms(std::move(out));
+}
+
 bool stays_below(const Dim& a, const Dim& b) {
   return a.provably_nonnegative() && (b - a).provably_positive();
 }
@@ -276,19 +293,16 @@ Dim Dim::broadcast(const Dim& a, const Dim& b) {
 std::optional<Dim> Dim::exact_div(const Dim& b) const {
   if (first_error(*this, b) != nullptr || b.is(0)) return std::nullopt;
   Terms divisor = DimBuilder::terms(b);
+  if (divisor.size() == 1) return divide_by_monomial(*this, divisor[0]);
   Terms quotients;
   Dim rest = *this;
   // Long division by the leading terms; the order of monomials makes each step shrink the rest.
-  for (int step = 0; !rest.is(0); ++step) {
-    Term lead = DimBuilder::terms(rest)[0];
-    auto factors = divide(lead.factors, divisor[0].factors);
-    int64_t c = divisor[0].coefficient;
-    bool exact = factors && step < kMaxDimTerms && !(c == -1 && lead.coefficient == Range::kLow) &&
-                 lead.coefficient % c == 0;
-    if (!exact) return std::nullopt;
-    quotients.push_back({std::move(*factors), lead.coefficient / c});
-    rest = rest - DimBuilder::from_terms({quotients.back()}) * b;
+  while (!rest.is(0)) {
+    auto q = divide_term(DimBuilder::terms(rest)[0], divisor[0]);
+    if (!q || quotients.size() == kMaxDimTerms) return std::nullopt;
+    rest = rest - DimBuilder::from_terms({*q}) * b;
     if (DimBuilder::is_error(rest)) return std::nullopt;
+    quotients.push_back(*std::move(q));
   }
   return DimBuilder::from_terms(std::move(quotients));
 }

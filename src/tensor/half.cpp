@@ -83,17 +83,14 @@ bool is_small_nan(SmallFloat format, const SmallFacts& f, uint8_t bits, uint8_t 
   return f.nan >= 0 && magnitude == f.nan;
 }
 
-// E8M0 has no zero and no sign: 2^(bits - 127).
+// E8M0 has no zero, no sign and no infinity: 2^(bits - 127). What is not a power of two goes up
+// to the next one, the default of ONNX's Cast.
 uint8_t float_to_e8m0(float value, bool saturate) {
-  if (value != value || value < 0) return 0xff;
+  if (!(value >= 0) || value == std::numeric_limits<float>::infinity()) return 0xff;
   uint32_t raw = std::bit_cast<uint32_t>(value);
-  if (value == std::numeric_limits<float>::infinity()) return saturate ? 0xfe : 0xff;
   uint32_t exponent = raw >> 23;
-  uint32_t mantissa = raw & 0x7fffff;
-  // Nearest power of two; the halfway point, 1.5 times a power, goes up. Below the smallest
-  // float that is normal, 2^-127 is the floor.
-  bool up = exponent == 0 ? mantissa > 0x600000 : mantissa >= 0x400000;
-  if (up) ++exponent;
+  uint32_t exact = exponent == 0 ? 0x400000 : 0;  // 2^-127 is a subnormal float
+  if ((raw & 0x7fffff) > exact) ++exponent;
   if (exponent > 0xfe) return saturate ? 0xfe : 0xff;
   return static_cast<uint8_t>(exponent);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // FP16, BF16, and the eight- and four-bit floats, as bits with conversions that round to
-// nearest even. Arithmetic happens in float.
+// nearest even (E8M0: up, as ONNX does). Arithmetic happens in float.
 #include <bit>
 #include <cstdint>
 #include <type_traits>
