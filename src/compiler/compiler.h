@@ -14,12 +14,12 @@ namespace lathe {
 
 struct CompileOptions {
   TunerOptions tuner;
-  bool fp16 = false, bf16 = false, tf32 = false;   // types allowed beside the graph's own
+  bool fp16 = false, bf16 = false, tf32 = false;  // types allowed beside the graph's own
   bool fuse = true;
-  bool text_roundtrip = false;                      // for tests: re-parse after each pass
+  bool text_roundtrip = false;  // for tests: re-parse after each pass
   std::vector<std::string> disabled_passes;
-  std::vector<SymbolRange> symbols;                 // by name; others: any size, tuned at 1
-  std::string dump_dir;                             // --dump-passes
+  std::vector<SymbolRange> symbols;  // by name; others: any size, tuned at 1
+  std::string dump_dir;              // --dump-passes
   std::string model_name;
 };
 
@@ -33,7 +33,7 @@ struct Progress {
 struct CompileDevices {
   Device* main = nullptr;
   Device* host = nullptr;
-  KernelCompiler* kernels = nullptr;   // null without a GPU
+  KernelCompiler* kernels = nullptr;  // null without a GPU
 };
 
 Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& cache,

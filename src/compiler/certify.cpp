@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The end-to-end part of the certificate: the finished engine against the unfused chain of its
+// FP32 steps, on the same seeded inputs.
+#include <cmath>
+
+#include "base/hash.h"
+#include "compiler/stages.h"
+#include "runtime/session.h"
+#include "tuner/test_data.h"
+
+namespace lathe {
+namespace {
+
+Result<std::vector<HostTensor>> run_plan(const Plan& plan, const Stage& stage,
+                                         std::span<const HostTensor> inputs) {
+  const Devices devices{stage.devices.main, stage.devices.host};
+  auto engine = LATHE_TRY(LoadedEngine::open(plan, devices));
+  SessionOptions options;
+  options.threads = stage.options.tuner.threads;
+  auto session = LATHE_TRY(RuntimeSession::open(engine, options));
+  for (size_t k = 0; k < inputs.size(); ++k)
+    LATHE_TRY(session->set_input(static_cast<int>(k), inputs[k]));
+  LATHE_TRY(session->run());
+  std::vector<HostTensor> outputs;
+  for (size_t k = 0; k < plan.outputs.size(); ++k)
+    outputs.push_back(LATHE_TRY(session->output(static_cast<int>(k))));
+  return outputs;
+}
+
+// Largest difference over the largest value; equal NaNs and infinities do not differ.
+double relative_error(const HostTensor& got, const HostTensor& want) {
+  double error = 0, largest = 0;
+  for (int64_t i = 0; i < want.elements(); ++i) {
+    const double a = got.get_f64(i), b = want.get_f64(i);
+    if (a == b || (std::isnan(a) && std::isnan(b))) {
+      if (std::isfinite(b)) largest = std::max(largest, std::abs(b));
+      continue;
+    }
+    const double e = std::abs(a - b);
+    if (!std::isfinite(e)) return std::numeric_limits<double>::infinity();
+    error = std::max(error, e);
+    largest = std::max(largest, std::abs(b));
+  }
+  return largest > 0 ? error / largest : error;
+}
+
+}  // namespace
+
+Status certify(Plan& plan, const Plan& unfused, const Stage& stage) {
+  OpInstance ports;  // the inputs' types, for the generator of random operands
+  ports.def = find_op("Pointwise");
+  for (const PlanPort& p : plan.inputs) {
+    const TensorType& t = tensor(plan, p.tensor).type;
+    ports.in.push_back({t.dtype, LATHE_TRY(t.shape.evaluate(stage.point)), Layout::RowMajor});
+  }
+  const std::vector<HostTensor> inputs = LATHE_TRY(make_inputs(ports, {}, 0x1a74e));
+  const std::vector<HostTensor> got = LATHE_TRY(run_plan(plan, stage, inputs));
+  const std::vector<HostTensor> want = LATHE_TRY(run_plan(unfused, stage, inputs));
+  for (size_t k = 0; k < got.size(); ++k) {
+    plan.end_to_end.push_back(is_computable(got[k].dtype()) ? relative_error(got[k], want[k]) : 0);
+  }
+  return {};
+}
+
+}  // namespace lathe

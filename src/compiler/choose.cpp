@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <map>
+
+#include "compiler/stages.h"
+
+namespace lathe {
+
+Status choose_tactics(Plan& plan, const Stage& stage) {
+  std::map<std::vector<std::byte>, int32_t> blobs;
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    LATHE_TRY(stage.progress.tick("tune",
+                                  static_cast<double>(i) / static_cast<double>(plan.steps.size())));
+    Step& step = plan.steps[i];
+    const std::string where = fmt::format("node '{}' ({})", step.name, step.op.def->name);
+    Result<OpInstance> op = at_point(step, stage.point);
+    if (!op.ok()) return std::move(op).status().at(where);
+    Result<Choice> choice = stage.tuner.choose(*op, constants_of(plan, step));
+    if (!choice.ok()) return std::move(choice).status().at(where);
+    step.tactic = choice->tactic->name;
+    step.config = choice->config;
+    step.on_host = choice->on_host;
+    step.seconds = choice->seconds;
+    step.measured = choice->measured;
+    step.why = choice->why + step.why;
+    step.certificate = choice->certificate;
+    if (!choice->blob.empty()) {
+      const auto [it, fresh] =
+          blobs.try_emplace(choice->blob, static_cast<int32_t>(plan.blobs.size()));
+      if (fresh) plan.blobs.push_back(choice->blob);
+      step.blob = it->second;
+    }
+    if (choice->tactic->may_alias == nullptr) continue;
+    for (size_t o = 0; o < step.out.size(); ++o) {
+      for (size_t k = 0; k < step.in.size(); ++k) {
+        if (step.in[k] < 0 || step.op.is_constant(static_cast<int>(k))) continue;
+        if (choice->tactic->may_alias(*op, static_cast<int>(k), static_cast<int>(o))) {
+          step.in_place.emplace_back(static_cast<int8_t>(o), static_cast<int8_t>(k));
+        }
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace lathe

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/compiler.h"
+
+#include "base/file.h"
+#include "compiler/stages.h"
+#include "passes/pass.h"
+
+namespace lathe {
+
+Status Progress::tick(const char* phase, double done) const {
+  if (report == nullptr || report(user, phase, done)) return {};
+  return Status(Code::Cancelled, fmt::format("cancelled while: {}", phase));
+}
+
+namespace {
+
+// The passes, with their graphs written to --dump-passes' folder.
+Status optimize(Graph& graph, const CompileOptions& options, const Progress& progress) {
+  PassOptions pass_options;
+  pass_options.disabled = options.disabled_passes;
+  pass_options.text_roundtrip = options.text_roundtrip;
+  Status dumped;
+  if (!options.dump_dir.empty()) {
+    pass_options.dump = [&](int index, std::string_view pass, const std::string& text) {
+      const std::string path = fmt::format("{}/{:03d}_{}.txt", options.dump_dir, index, pass);
+      Status s = write_file_atomically(path, std::as_bytes(std::span(text)));
+      if (dumped.ok()) dumped = std::move(s);
+    };
+  }
+  pass_options.proceed = [&](std::string_view) { return progress.tick("passes", 0.5).ok(); };
+  LATHE_TRY(run_passes(graph, pass_options));
+  return dumped;
+}
+
+using StageFunction = Status (*)(Plan&, const Stage&);
+
+// Runs one stage; a plan that it leaves broken is our bug and names the stage.
+Status run_stage(Plan& plan, const Stage& stage, const char* name, StageFunction function) {
+  LATHE_TRY(stage.progress.tick(name, 0));
+  LATHE_TRY(function(plan, stage));
+  if (Status broken = verify(plan); !broken.ok()) {
+    return internal("stage {} left a broken plan: {}", name, broken.message());
+  }
+  return {};
+}
+
+// The plan without fusion or narrow types: what the finished one is compared with.
+Result<Plan> unfused_chain(const Plan& lowered, const Stage& stage) {
+  Plan plan = lowered;
+  LATHE_TRY(run_stage(plan, stage, "layouts", assign_layouts));
+  LATHE_TRY(run_stage(plan, stage, "views", make_views));
+  LATHE_TRY(run_stage(plan, stage, "tune", choose_tactics));
+  return plan;
+}
+
+}  // namespace
+
+Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& cache,
+                     const CompileOptions& options, const Progress& progress) {
+  const auto nodes = static_cast<int>(graph.node_count());
+  LATHE_TRY(progress.tick("passes", 0));
+  LATHE_TRY(optimize(graph, options, progress));
+  Plan plan = LATHE_TRY(lower(graph, options));
+  plan.nodes_in_model = nodes;
+  plan.device = devices.main->info().kind;
+  plan.device_key = devices.main->info().key();
+  const Bindings point = LATHE_TRY(tuned_point(plan));
+  Tuner tuner(*devices.main, *devices.host, devices.kernels, cache, options.tuner);
+  const Stage stage{devices, options, tuner, point, progress};
+  const Plan lowered = plan;
+
+  LATHE_TRY(run_stage(plan, stage, "types", narrow_types));
+  LATHE_TRY(run_stage(plan, stage, "layouts", assign_layouts));
+  if (options.fuse) LATHE_TRY(run_stage(plan, stage, "fuse", fuse));
+  LATHE_TRY(run_stage(plan, stage, "views", make_views));
+  LATHE_TRY(run_stage(plan, stage, "tune", choose_tactics));
+  drop_unused(plan);
+  if (options.tuner.verify != Verify::Off) {
+    const Plan chain = LATHE_TRY(unfused_chain(lowered, stage));
+    LATHE_TRY(progress.tick("certify", 0));
+    LATHE_TRY(certify(plan, chain, stage).at("certificate"));
+  }
+  plan.graph = to_string(graph, /*full_tensors=*/false);
+  LATHE_TRY(progress.tick("done", 1));
+  return plan;
+}
+
+}  // namespace lathe

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fusion is a choice: each candidate is asked for support, then timed as a chain against the steps
+// that it replaces. What was not fused says why in its step.
+#include <algorithm>
+
+#include "compiler/stages.h"
+
+namespace lathe {
+namespace {
+
+constexpr size_t kMaxOperands = 24;  // of a fused step: kernels pass pointers as arguments
+constexpr size_t kMaxExprNodes = 160;
+
+bool is_pointwise(const Step& s) { return s.op.def->is("Pointwise"); }
+
+// Appends the operand unless it is there; its number among `ids`.
+int operand_number(std::vector<TensorId>& ids, std::vector<TensorType>& types, TensorId id,
+                   const TensorType& type, size_t first) {
+  for (size_t k = first; k < ids.size(); ++k) {
+    if (ids[k] == id) return static_cast<int>(k);
+  }
+  ids.push_back(id);
+  types.push_back(type);
+  return static_cast<int>(ids.size() - 1);
+}
+
+Fusion fusion_of(const Step& anchor) {
+  Fusion f = anchor.op.fusion;
+  if (!f.empty()) return f;
+  f.anchor_operands = static_cast<int>(anchor.op.in.size());
+  f.anchor_in = anchor.op.in;
+  f.anchor_out = anchor.op.out;
+  return f;
+}
+
+std::string joined_name(const Step& a, const Step& b) {
+  constexpr size_t kLongest = 200;
+  const std::string name = a.name + "+" + b.name;
+  return name.size() <= kLongest ? name : a.name;
+}
+
+// `pointwise` reading `anchor`'s result becomes the anchor's epilogue.
+Step with_epilogue(const Step& anchor, const Step& pointwise) {
+  Step fused = anchor;
+  Fusion f = fusion_of(anchor);
+  const auto first_extra = f.anchor_in.size();
+  const size_t outs = f.anchor_out.size();
+  const TensorId link = anchor.out[0];
+  fused.op.in = anchor.op.in;
+  const Expr& outer = pointwise.op.attrs.expr("expr");
+  // Numbers of the outer expression's inputs among [anchor out, extras...]; the link is 0.
+  std::vector<int> map;
+  for (size_t k = 0; k < pointwise.in.size(); ++k) {
+    if (pointwise.in[k] == link) {
+      map.push_back(0);
+      continue;
+    }
+    const int n =
+        operand_number(fused.in, fused.op.in, pointwise.in[k], pointwise.op.in[k], first_extra);
+    map.push_back(static_cast<int>(outs) + n - static_cast<int>(first_extra));
+  }
+  std::vector<DType> inputs;
+  for (const TensorType& t : f.anchor_out) inputs.push_back(t.dtype);
+  for (size_t k = first_extra; k < fused.op.in.size(); ++k) inputs.push_back(fused.op.in[k].dtype);
+  inputs.push_back(f.anchor_in[0].dtype);
+  if (f.epilogue.empty()) {
+    f.epilogue = outer.with_inputs(map, inputs);
+  } else {
+    // The link's value is the old epilogue's result: an extra last input, replaced by inlining.
+    const int place = static_cast<int>(inputs.size());
+    std::vector<DType> wide = inputs;
+    wide.push_back(f.epilogue.output_type(0));
+    for (size_t k = 0; k < map.size(); ++k) {
+      if (pointwise.in[k] == link) map[k] = place;
+    }
+    const Expr joined = outer.with_inputs(map, wide).inlined(place, f.epilogue);
+    std::vector<int> back;
+    for (int k = 0; k < place; ++k) back.push_back(k);
+    const auto old_inputs = static_cast<int>(f.epilogue.inputs().size());
+    for (int k = 0; k < old_inputs; ++k) {
+      const bool last = k == old_inputs - 1;  // operand 0 stays the last input
+      back.push_back(last ? place - 1 : k);
+    }
+    f.epilogue = joined.with_inputs(back, inputs);
+  }
+  f.epilogue = f.epilogue.simplified();
+  fused.op.fusion = std::move(f);
+  fused.op.out = pointwise.op.out;
+  fused.out = pointwise.out;
+  fused.name = joined_name(anchor, pointwise);
+  return fused;
+}
+
+// `inner` Pointwise computed inside `outer` Pointwise.
+Step merged(const Step& inner, const Step& outer) {
+  Step fused = outer;
+  fused.in.clear();
+  fused.op.in.clear();
+  std::vector<DType> types;
+  Expr expr = outer.op.attrs.expr("expr");
+  const Expr& argument = inner.op.attrs.expr("expr");
+  // Inputs of the result: outer's but the link, then inner's; the link is appended and inlined.
+  std::vector<int> map;
+  std::vector<bool> is_link;
+  for (size_t k = 0; k < outer.in.size(); ++k) {
+    is_link.push_back(outer.in[k] == inner.out[0]);
+    map.push_back(is_link.back()
+                      ? -1
+                      : operand_number(fused.in, fused.op.in, outer.in[k], outer.op.in[k], 0));
+  }
+  std::vector<int> inner_map;
+  for (size_t k = 0; k < inner.in.size(); ++k) {
+    inner_map.push_back(operand_number(fused.in, fused.op.in, inner.in[k], inner.op.in[k], 0));
+  }
+  for (const TensorType& t : fused.op.in) types.push_back(t.dtype);
+  const auto place = static_cast<int>(types.size());
+  std::vector<DType> wide = types;
+  wide.push_back(argument.output_type(0));
+  for (size_t k = 0; k < map.size(); ++k) {
+    if (is_link[k]) map[k] = place;
+  }
+  const Expr joined = expr.with_inputs(map, wide).inlined(place, argument);
+  std::vector<int> back;
+  for (int k = 0; k < place; ++k) back.push_back(k);
+  back.insert(back.end(), inner_map.begin(), inner_map.end());
+  fused.op.attrs.set("expr", joined.with_inputs(back, types).simplified());
+  fused.name = joined_name(inner, outer);
+  return fused;
+}
+
+// `producer` Pointwise becomes the prologue of operand 0 of `anchor`; its own result, when others
+// read it, is written as a second output.
+std::optional<Step> with_prologue(const Step& producer, const Step& anchor, bool keep_result) {
+  if (!anchor.op.fusion.empty()) return std::nullopt;
+  const Shape& shape = producer.op.out[0].shape;
+  size_t main = 0;
+  while (main < producer.in.size() && !(producer.op.in[main].shape == shape)) ++main;
+  if (main == producer.in.size()) return std::nullopt;
+  Step fused = anchor;
+  Fusion f = fusion_of(anchor);
+  fused.in[0] = producer.in[main];
+  fused.op.in[0] = producer.op.in[main];
+  std::vector<int> map;
+  for (size_t k = 0; k < producer.in.size(); ++k) {
+    if (producer.in[k] == producer.in[main]) {
+      map.push_back(0);
+      continue;
+    }
+    const int n = operand_number(fused.in, fused.op.in, producer.in[k], producer.op.in[k],
+                                 f.anchor_in.size());
+    map.push_back(1 + n - static_cast<int>(f.anchor_in.size()));
+  }
+  std::vector<DType> inputs = {fused.op.in[0].dtype};
+  for (size_t k = f.anchor_in.size(); k < fused.op.in.size(); ++k)
+    inputs.push_back(fused.op.in[k].dtype);
+  f.prologue.resize(1);
+  f.prologue[0] = producer.op.attrs.expr("expr").with_inputs(map, inputs);
+  if (keep_result) {
+    if (!(f.anchor_out[0].shape == shape)) return std::nullopt;
+    std::vector<DType> wide;
+    for (const TensorType& t : f.anchor_out) wide.push_back(t.dtype);
+    wide.insert(wide.end(), inputs.begin() + 1, inputs.end());
+    wide.push_back(f.anchor_in[0].dtype);
+    Expr both(wide);
+    both.output(both.input(0));
+    both.output(both.input(static_cast<int>(wide.size()) - 1));
+    f.epilogue = std::move(both);
+    fused.op.out.push_back(producer.op.out[0]);
+    fused.out.push_back(producer.out[0]);
+  }
+  fused.op.fusion = std::move(f);
+  fused.name = joined_name(producer, anchor);
+  return fused;
+}
+
+class Fuser {
+ public:
+  Fuser(Plan& plan, const Stage& stage) : plan_(plan), stage_(stage) {}
+
+  Status run() {
+    LATHE_TRY(absorb_epilogues());
+    merge_pointwise();
+    return absorb_prologues();
+  }
+
+ private:
+  // Each Pointwise step, in order, into the anchor that feeds it and nobody else.
+  Status absorb_epilogues() {
+    PlanIndex index(plan_);
+    std::vector<bool> dead(plan_.steps.size(), false);
+    for (size_t s = 0; s < plan_.steps.size(); ++s) {
+      LATHE_TRY(stage_.progress.tick(
+          "fuse", 0.5 * static_cast<double>(s) / static_cast<double>(plan_.steps.size())));
+      if (!is_pointwise(plan_.steps[s]) || plan_.steps[s].out.size() != 1) continue;
+      // The latest producer first: in a residual sum that is the branch, not the shortcut.
+      std::vector<int> producers;
+      for (TensorId t : plan_.steps[s].in) {
+        const int p = t < 0 ? -1 : index.producer[static_cast<size_t>(t)];
+        if (p >= 0 && !is_pointwise(plan_.steps[static_cast<size_t>(p)]) &&
+            reads_alone(index, t, s))
+          producers.push_back(p);
+      }
+      std::sort(producers.begin(), producers.end(), std::greater<>());
+      for (int p : producers) {
+        if (LATHE_TRY(try_epilogue(static_cast<size_t>(p), s))) {
+          dead[static_cast<size_t>(p)] = true;
+          index.take_over(plan_.steps[static_cast<size_t>(p)], p, static_cast<int>(s));
+          index.producer[static_cast<size_t>(plan_.steps[s].out[0])] = static_cast<int>(s);
+          break;
+        }
+      }
+    }
+    erase_steps(plan_, dead);
+    return {};
+  }
+
+  // Only step s reads t (perhaps in several operands).
+  bool reads_alone(const PlanIndex& index, TensorId t, size_t s) const {
+    const auto i = static_cast<size_t>(t);
+    return index.output_uses[i] == 0 && index.alias_uses[i] == 0 &&
+           std::all_of(index.uses[i].begin(), index.uses[i].end(),
+                       [&](Use u) { return u.step == static_cast<int>(s); });
+  }
+
+  Result<bool> try_epilogue(size_t p, size_t s) {
+    const Step &anchor = plan_.steps[p], &pointwise = plan_.steps[s];
+    if (anchor.out.size() != 1 || !(anchor.op.out[0].shape == pointwise.op.out[0].shape))
+      return false;
+    Step fused = with_epilogue(anchor, pointwise);
+    if (!small_enough(fused)) return false;
+    mark_constants(plan_, fused);
+    if (!LATHE_TRY(pays({&anchor, &pointwise}, fused))) return false;
+    plan_.steps[s] = std::move(fused);
+    return true;
+  }
+
+  bool small_enough(const Step& fused) const {
+    const size_t nodes = fused.op.fusion.epilogue.nodes().size();
+    return fused.in.size() <= kMaxOperands && nodes <= kMaxExprNodes;
+  }
+
+  // Whether the fused step is supported and, where tuning is on, faster than the steps it replaces.
+  Result<bool> pays(std::vector<const Step*> parts, const Step& fused) {
+    const OpInstance at = LATHE_TRY(at_point(fused, stage_.point));
+    const std::string declined = stage_.tuner.declined(at);
+    if (!declined.empty()) {
+      plan_.steps[static_cast<size_t>(parts.back() - plan_.steps.data())].why +=
+          fmt::format("not fused with {}: {}", parts.front()->name, declined);
+      return false;
+    }
+    if (!stage_.options.tuner.tune) return true;
+    std::vector<Chain> chains(2);
+    LATHE_TRY(append_link(chains[0], fused, at));
+    for (const Step* part : parts)
+      LATHE_TRY(append_link(chains[1], *part, LATHE_TRY(at_point(*part, stage_.point))));
+    std::vector<double> seconds;
+    Result<size_t> best = stage_.tuner.fastest(chains, &seconds);
+    if (!best.ok()) return false;
+    // A tie goes to fusion: one step less, one tensor less.
+    constexpr double kTie = 1.02;
+    if (seconds[0] <= seconds[1] * kTie) return true;
+    plan_.steps[static_cast<size_t>(parts.back() - plan_.steps.data())].why +=
+        fmt::format("not fused with {}: {:.1f} us fused, {:.1f} us apart; ", parts.front()->name,
+                    seconds[0] * 1e6, seconds[1] * 1e6);
+    return false;
+  }
+
+  Status append_link(Chain& chain, const Step& step, const OpInstance& op) const {
+    chain.links.push_back({op,
+                           {step.in.begin(), step.in.end()},
+                           {step.out.begin(), step.out.end()},
+                           constants_of(plan_, step)});
+    return {};
+  }
+
+  // Chains of elementwise steps of one shape run in one pass over memory: always.
+  void merge_pointwise() {
+    PlanIndex index(plan_);
+    std::vector<bool> dead(plan_.steps.size(), false);
+    for (size_t s = 0; s < plan_.steps.size(); ++s) {
+      bool again = is_pointwise(plan_.steps[s]) && plan_.steps[s].out.size() == 1;
+      while (again) {
+        again = false;
+        for (TensorId t : plan_.steps[s].in) {
+          const int p = t < 0 ? -1 : index.producer[static_cast<size_t>(t)];
+          if (p < 0 || dead[static_cast<size_t>(p)] ||
+              !can_merge(index, static_cast<size_t>(p), s, t))
+            continue;
+          Step fused = merged(plan_.steps[static_cast<size_t>(p)], plan_.steps[s]);
+          if (fused.in.size() > kMaxOperands ||
+              fused.op.attrs.expr("expr").nodes().size() > kMaxExprNodes)
+            continue;
+          mark_constants(plan_, fused);
+          index.take_over(plan_.steps[static_cast<size_t>(p)], p, static_cast<int>(s));
+          plan_.steps[s] = std::move(fused);
+          dead[static_cast<size_t>(p)] = true;
+          again = true;
+          break;
+        }
+      }
+    }
+    erase_steps(plan_, dead);
+  }
+
+  bool can_merge(const PlanIndex& index, size_t p, size_t s, TensorId t) const {
+    const Step& inner = plan_.steps[p];
+    return is_pointwise(inner) && inner.out.size() == 1 &&
+           inner.op.out[0].shape == plan_.steps[s].op.out[0].shape && reads_alone(index, t, s);
+  }
+
+  Status absorb_prologues() {
+    std::vector<bool> dead(plan_.steps.size(), false);
+    PlanIndex index(plan_);
+    for (size_t s = 0; s < plan_.steps.size(); ++s) {
+      const Step& anchor = plan_.steps[s];
+      const bool reduces = anchor.op.def->is("Normalize") || anchor.op.def->is("Softmax") ||
+                           anchor.op.def->is("Reduce");
+      if (!reduces || anchor.in[0] < 0) continue;
+      const int p = index.producer[static_cast<size_t>(anchor.in[0])];
+      if (p < 0 || dead[static_cast<size_t>(p)] ||
+          !is_pointwise(plan_.steps[static_cast<size_t>(p)]))
+        continue;
+      const Step& producer = plan_.steps[static_cast<size_t>(p)];
+      if (producer.out.size() != 1) continue;
+      const bool keep = !reads_alone(index, anchor.in[0], s);
+      if (keep && !others_read_later(index, anchor.in[0], s)) continue;
+      std::optional<Step> fused = with_prologue(producer, anchor, keep);
+      if (!fused || fused->in.size() > kMaxOperands) continue;
+      mark_constants(plan_, *fused);
+      if (!LATHE_TRY(pays({&producer, &anchor}, *fused))) continue;
+      index.take_over(producer, p, static_cast<int>(s));
+      plan_.steps[s] = *std::move(fused);
+      dead[static_cast<size_t>(p)] = true;
+      for (TensorId t : plan_.steps[s].out)
+        index.producer[static_cast<size_t>(t)] = static_cast<int>(s);
+    }
+    erase_steps(plan_, dead);
+    return {};
+  }
+
+  bool others_read_later(const PlanIndex& index, TensorId t, size_t s) const {
+    const auto& uses = index.uses[static_cast<size_t>(t)];
+    return std::all_of(uses.begin(), uses.end(),
+                       [&](Use u) { return u.step >= static_cast<int>(s); });
+  }
+
+  Plan& plan_;
+  const Stage& stage_;
+};
+
+}  // namespace
+
+Status fuse(Plan& plan, const Stage& stage) { return Fuser(plan, stage).run(); }
+
+}  // namespace lathe

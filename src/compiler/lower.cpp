@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "compiler/stages.h"
+
+namespace lathe {
+namespace {
+
+// Symbols that the inputs' dimensions are, each with its range.
+std::vector<SymbolRange> symbol_ranges(const Graph& graph, const CompileOptions& options) {
+  std::vector<SymbolRange> ranges;
+  for (const GraphPort& port : graph.inputs) {
+    const Shape& shape = port.value->type.shape;
+    for (int d = 0; d < shape.rank(); ++d) {
+      if (!shape[d].is_symbol()) continue;
+      const std::string name = shape[d].to_string();
+      auto same = [&](const SymbolRange& r) { return r.name == name; };
+      if (std::any_of(ranges.begin(), ranges.end(), same)) continue;
+      const auto given = std::find_if(options.symbols.begin(), options.symbols.end(), same);
+      if (given != options.symbols.end()) {
+        ranges.push_back(*given);
+        continue;
+      }
+      // Any size. Tuned at 1 for the first dimension (the batch), at an ordinary size elsewhere.
+      constexpr int64_t kPicture = 256, kSequence = 128;
+      SymbolRange range;
+      range.name = name;
+      range.opt = d == 0 ? 1 : shape.rank() >= 4 ? kPicture : kSequence;
+      ranges.push_back(range);
+    }
+  }
+  return ranges;
+}
+
+class Lowering {
+ public:
+  explicit Lowering(Plan& plan) : plan_(plan) {}
+
+  Status run(const Graph& graph) {
+    for (const GraphPort& p : graph.inputs) plan_.inputs.push_back({p.name, add(*p.value)});
+    for (const Node* node : graph.nodes()) LATHE_TRY(lower(*node));
+    for (const GraphPort& p : graph.outputs) plan_.outputs.push_back({p.name, at(p.value)});
+    return {};
+  }
+
+ private:
+  TensorId add(const Value& value) {
+    const TensorId t = add_tensor(plan_, value.name, value.type);
+    ids_[&value] = t;
+    return t;
+  }
+  TensorId at(const Value* value) const { return value == nullptr ? -1 : ids_.at(value); }
+
+  Status lower(const Node& node) {
+    if (node.is("Constant")) {
+      ids_[node.out()] = add_constant(plan_, node.out()->name, *node.out()->constant());
+      return {};
+    }
+    if (!node.regions.empty()) {
+      return unsupported("node '{}' ({}): control flow does not run yet", node.name,
+                         node.op.def->name);
+    }
+    Step step;
+    step.name = node.name.empty() ? node.out()->name : node.name;
+    step.op = node.op;
+    for (const Value* v : node.operands) step.in.push_back(at(v));
+    for (const Value* v : node.outputs) step.out.push_back(add(*v));
+    mark_constants(plan_, step);
+    plan_.steps.push_back(std::move(step));
+    return {};
+  }
+
+  Plan& plan_;
+  std::map<const Value*, TensorId> ids_;
+};
+
+}  // namespace
+
+Result<Plan> lower(const Graph& graph, const CompileOptions& options) {
+  Plan plan;
+  plan.model = options.model_name;
+  plan.symbols = symbol_ranges(graph, options);
+  plan.constraints = graph.constraints;
+  LATHE_TRY(Lowering(plan).run(graph));
+  drop_unused(plan);
+  return plan;
+}
+
+Result<Bindings> tuned_point(const Plan& plan) {
+  Bindings point;
+  for (const SymbolRange& r : plan.symbols) point[r.name] = r.opt;
+  auto holds = [&]() -> Status {
+    for (const Constraint& c : plan.constraints) LATHE_TRY(c.check(point));
+    for (const PlanTensor& t : plan.tensors) LATHE_TRY(t.type.shape.evaluate(point).status());
+    return {};
+  };
+  Status first = holds();
+  if (first.ok()) return point;
+  // Sizes that nobody gave may not suit the network; others that networks are written for may.
+  for (const int64_t size : {224, 320, 64, 384, 512, 640, 32, 16, 1}) {
+    for (const SymbolRange& r : plan.symbols) {
+      const bool free = r.min == 0 && r.max == INT64_MAX;
+      if (free && r.opt != 1) point[r.name] = size;
+    }
+    if (holds().ok()) return point;
+  }
+  return std::move(first)
+      .at("no sizes to tune at")
+      .with_cure("give the sizes with --shapes or --opt-shapes");
+}
+
+}  // namespace lathe

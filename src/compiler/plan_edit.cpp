@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/plan_edit.h"
+
+#include <algorithm>
+
+namespace lathe {
+
+PlanIndex::PlanIndex(const Plan& plan)
+    : producer(plan.tensors.size(), -1),
+      uses(plan.tensors.size()),
+      output_uses(plan.tensors.size(), 0),
+      alias_uses(plan.tensors.size(), 0) {
+  for (size_t s = 0; s < plan.steps.size(); ++s) {
+    const Step& step = plan.steps[s];
+    for (size_t k = 0; k < step.in.size(); ++k) {
+      if (step.in[k] >= 0)
+        uses[static_cast<size_t>(step.in[k])].push_back({static_cast<int>(s), static_cast<int>(k)});
+    }
+    for (TensorId t : step.out) producer[static_cast<size_t>(t)] = static_cast<int>(s);
+  }
+  for (const PlanPort& p : plan.outputs) ++output_uses[static_cast<size_t>(p.tensor)];
+  for (const PlanTensor& t : plan.tensors) {
+    if (t.alias_of >= 0) ++alias_uses[static_cast<size_t>(t.alias_of)];
+  }
+}
+
+void PlanIndex::take_over(const Step& from, int from_number, int to) {
+  for (TensorId t : from.in) {
+    if (t < 0) continue;
+    for (Use& u : uses[static_cast<size_t>(t)]) {
+      if (u.step == from_number) u.step = to;
+    }
+  }
+}
+
+TensorId add_tensor(Plan& plan, std::string name, TensorType type) {
+  PlanTensor t;
+  t.name = std::move(name);
+  t.type = std::move(type);
+  plan.tensors.push_back(std::move(t));
+  return static_cast<TensorId>(plan.tensors.size() - 1);
+}
+
+TensorId add_constant(Plan& plan, std::string name, HostTensor value) {
+  const TensorId t = add_tensor(plan, std::move(name), value.type());
+  for (size_t c = 0; c < plan.constants.size(); ++c) {
+    if (plan.constants[c].type() == value.type() && plan.constants[c] == value) {
+      tensor(plan, t).constant = static_cast<int32_t>(c);
+      return t;
+    }
+  }
+  tensor(plan, t).constant = static_cast<int32_t>(plan.constants.size());
+  plan.constants.push_back(std::move(value));
+  return t;
+}
+
+void mark_constants(const Plan& plan, Step& step) {
+  step.op.constant_in = 0;
+  for (size_t k = 0; k < step.in.size() && k < 64; ++k) {
+    if (step.in[k] >= 0 && tensor(plan, step.in[k]).constant >= 0)
+      step.op.constant_in |= uint64_t{1} << k;
+  }
+}
+
+void erase_steps(Plan& plan, const std::vector<bool>& dead) {
+  size_t kept = 0;
+  for (size_t s = 0; s < plan.steps.size(); ++s) {
+    if (dead[s]) continue;
+    if (kept != s) plan.steps[kept] = std::move(plan.steps[s]);
+    ++kept;
+  }
+  plan.steps.resize(kept);
+}
+
+namespace {
+
+void drop_unread_steps(Plan& plan) {
+  std::vector<bool> needed(plan.tensors.size(), false);
+  for (const PlanPort& p : plan.outputs) needed[static_cast<size_t>(p.tensor)] = true;
+  std::vector<bool> dead(plan.steps.size(), false);
+  for (size_t s = plan.steps.size(); s-- > 0;) {
+    const Step& step = plan.steps[s];
+    bool read = false;
+    for (TensorId t : step.out) {
+      for (TensorId a = t; a >= 0; a = tensor(plan, a).alias_of)
+        read = read || needed[static_cast<size_t>(a)];
+      // A view of the result keeps it, too.
+      for (size_t v = 0; v < plan.tensors.size() && !read; ++v) {
+        read = needed[v] && plan.tensors[v].alias_of == t;
+      }
+    }
+    dead[s] = !read;
+    if (dead[s]) continue;
+    for (TensorId t : step.in) {
+      for (TensorId a = t; a >= 0; a = tensor(plan, a).alias_of)
+        needed[static_cast<size_t>(a)] = true;
+    }
+  }
+  erase_steps(plan, dead);
+}
+
+}  // namespace
+
+void drop_unused(Plan& plan) {
+  drop_unread_steps(plan);
+  std::vector<bool> used(plan.tensors.size(), false);
+  auto mark = [&](TensorId t) {
+    for (; t >= 0; t = tensor(plan, t).alias_of) used[static_cast<size_t>(t)] = true;
+  };
+  for (const PlanPort& p : plan.inputs) mark(p.tensor);
+  for (const PlanPort& p : plan.outputs) mark(p.tensor);
+  for (const Step& s : plan.steps) {
+    for (TensorId t : s.in) mark(t);
+    for (TensorId t : s.out) mark(t);
+  }
+  std::vector<TensorId> renumbered(plan.tensors.size(), -1);
+  std::vector<int32_t> constants(plan.constants.size(), -1);
+  std::vector<PlanTensor> tensors;
+  std::vector<HostTensor> kept;
+  for (size_t t = 0; t < plan.tensors.size(); ++t) {
+    if (!used[t]) continue;
+    renumbered[t] = static_cast<TensorId>(tensors.size());
+    PlanTensor& old = plan.tensors[t];
+    if (old.constant >= 0) {
+      int32_t& c = constants[static_cast<size_t>(old.constant)];
+      if (c < 0) {
+        c = static_cast<int32_t>(kept.size());
+        kept.push_back(plan.constants[static_cast<size_t>(old.constant)]);
+      }
+      old.constant = c;
+    }
+    tensors.push_back(std::move(old));
+  }
+  auto renumber = [&](TensorId& t) {
+    if (t >= 0) t = renumbered[static_cast<size_t>(t)];
+  };
+  for (PlanTensor& t : tensors) renumber(t.alias_of);
+  for (PlanPort& p : plan.inputs) renumber(p.tensor);
+  for (PlanPort& p : plan.outputs) renumber(p.tensor);
+  for (Step& s : plan.steps) {
+    std::for_each(s.in.begin(), s.in.end(), renumber);
+    std::for_each(s.out.begin(), s.out.end(), renumber);
+  }
+  plan.tensors = std::move(tensors);
+  plan.constants = std::move(kept);
+}
+
+Result<OpInstance> at_point(const Step& step, const Bindings& point) {
+  return step.op.evaluate(point);
+}
+
+std::vector<HostTensor> constants_of(const Plan& plan, const Step& step) {
+  std::vector<HostTensor> constants(step.in.size());
+  for (size_t k = 0; k < step.in.size(); ++k) {
+    if (step.in[k] < 0) continue;
+    const int32_t c = tensor(plan, step.in[k]).constant;
+    if (c >= 0) constants[k] = plan.constants[static_cast<size_t>(c)];
+  }
+  return constants;
+}
+
+}  // namespace lathe

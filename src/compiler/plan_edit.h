@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Reading and editing a Plan while it is being made: who writes, who reads, adding, erasing.
+#include <vector>
+
+#include "engine/plan.h"
+
+namespace lathe {
+
+// A reader: step and operand number.
+struct Use {
+  int step;
+  int operand;
+};
+
+struct PlanIndex {
+  std::vector<int> producer;           // by tensor: step that writes it, -1: none
+  std::vector<std::vector<Use>> uses;  // by tensor
+  std::vector<int> output_uses;        // by tensor: plan outputs that are it
+  std::vector<int> alias_uses;         // by tensor: aliases of it
+
+  explicit PlanIndex(const Plan& plan);
+  // Step `from` was fused into step `to`: what it read, `to` reads.
+  void take_over(const Step& from, int from_number, int to);
+};
+
+inline PlanTensor& tensor(Plan& plan, TensorId t) { return plan.tensors[static_cast<size_t>(t)]; }
+inline const PlanTensor& tensor(const Plan& plan, TensorId t) {
+  return plan.tensors[static_cast<size_t>(t)];
+}
+
+TensorId add_tensor(Plan& plan, std::string name, TensorType type);
+// A constant tensor; equal constants share their bytes.
+TensorId add_constant(Plan& plan, std::string name, HostTensor value);
+// Keeps constant_in of every step true to its operands.
+void mark_constants(const Plan& plan, Step& step);
+void erase_steps(Plan& plan, const std::vector<bool>& dead);
+// Drops tensors, constants that nothing names, and renumbers. Steps whose results nobody reads go
+// too.
+void drop_unused(Plan& plan);
+
+// The step's instance at the tuned point, and its constants by operand.
+Result<OpInstance> at_point(const Step& step, const Bindings& point);
+std::vector<HostTensor> constants_of(const Plan& plan, const Step& step);
+
+}  // namespace lathe

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The stages between the optimized graph and the finished plan, in the order that compile() runs
+// them. Each edits the plan in place and leaves it sound: verify(Plan) holds after every one.
+#include "compiler/compiler.h"
+#include "compiler/plan_edit.h"
+
+namespace lathe {
+
+// What every stage may ask.
+struct Stage {
+  const CompileDevices& devices;
+  const CompileOptions& options;
+  Tuner& tuner;
+  const Bindings& point;  // the sizes that are tuned
+  const Progress& progress;
+};
+
+// One step for each node, nothing chosen yet.
+Result<Plan> lower(const Graph& graph, const CompileOptions& options);
+// The tuned value of each symbol; constraints hold there.
+Result<Bindings> tuned_point(const Plan& plan);
+
+// FP16 or BF16 storage around the operators that gain from it, casts at the borders.
+Status narrow_types(Plan& plan, const Stage& stage);
+// Pointwise steps into anchors' epilogues and prologues where the fused chain runs faster, and
+// into each other.
+Status fuse(Plan& plan, const Stage& stage);
+// ChannelsLast or RowMajor for every tensor, with as few conversions as possible.
+Status assign_layouts(Plan& plan, const Stage& stage);
+// Steps that only rename bytes become aliases: reshapes, trivial transposes, dense parts.
+Status make_views(Plan& plan, const Stage& stage);
+// A tactic for each step.
+Status choose_tactics(Plan& plan, const Stage& stage);
+// The whole engine against the unfused FP32 chain on seeded inputs.
+Status certify(Plan& plan, const Plan& unfused, const Stage& stage);
+
+}  // namespace lathe

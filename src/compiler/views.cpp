@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Steps whose result is their operand's bytes under another name become aliases and cost nothing.
+#include <algorithm>
+
+#include "compiler/stages.h"
+
+namespace lathe {
+namespace {
+
+// Logical axes of the dimensions larger than 1, in the order in which they lie in memory.
+std::vector<int> memory_order(const TensorType& t) {
+  std::vector<int> order;
+  for (int d = 0; d < t.rank(); ++d) order.push_back(d);
+  if (t.layout == Layout::ChannelsLast && t.rank() >= 3) {
+    order.erase(order.begin() + 1);
+    order.push_back(1);
+  }
+  std::erase_if(order, [&](int d) { return t.shape[d].is(1); });
+  return order;
+}
+
+std::vector<Dim> memory_dims(const TensorType& t) {
+  std::vector<Dim> dims;
+  for (int d : memory_order(t)) dims.push_back(t.shape[d]);
+  return dims;
+}
+
+bool is_plain(const TensorType& t) { return t.layout != Layout::Blocked16; }
+
+bool reshape_is_view(const TensorType& from, const TensorType& to) {
+  auto row_like = [](const TensorType& t) {
+    const std::vector<int> order = memory_order(t);
+    return std::is_sorted(order.begin(), order.end());
+  };
+  return row_like(from) && row_like(to);
+}
+
+// Result dimension d is operand dimension perm[d]: the same bytes when memory runs over the same
+// operand dimensions in the same order.
+bool transpose_is_view(const TensorType& from, const TensorType& to, const Ints& perm) {
+  std::vector<int> order = memory_order(to);
+  for (int& d : order) d = static_cast<int>(perm[static_cast<size_t>(d)]);
+  return order == memory_order(from);
+}
+
+bool is_view(const Step& s) {
+  if (s.in.size() != 1 || s.out.size() != 1 || !s.op.fusion.empty() || s.op.fusion.sliced())
+    return false;
+  const TensorType &from = s.op.in[0], &to = s.op.out[0];
+  if (from.dtype != to.dtype || !is_plain(from) || !is_plain(to)) return false;
+  if (s.op.def->is("Reshape")) return reshape_is_view(from, to);
+  if (s.op.def->is("Reorder"))
+    return memory_order(from) == memory_order(to) && memory_dims(from) == memory_dims(to);
+  if (s.op.def->is("Transpose")) return transpose_is_view(from, to, s.op.attrs.ints("perm"));
+  return false;
+}
+
+// [N,C,H,W] in ChannelsLast, reshaped to [N,C,H*W]: still ChannelsLast, and a view, so that the
+// conversion to RowMajor (a transpose of tokens) may meet its inverse.
+void keep_channels_last(Plan& plan) {
+  PlanIndex index(plan);
+  for (Step& s : plan.steps) {
+    if (!s.op.def->is("Reshape") || s.op.in[0].layout != Layout::RowMajor) continue;
+    const int p = index.producer[static_cast<size_t>(s.in[0])];
+    if (p < 0 || !plan.steps[static_cast<size_t>(p)].op.def->is("Reorder")) continue;
+    const Step& reorder = plan.steps[static_cast<size_t>(p)];
+    const TensorType& from = reorder.op.in[0];
+    const TensorType& to = s.op.out[0];
+    const bool folds = from.layout == Layout::ChannelsLast && to.rank() == 3 && from.rank() > 3 &&
+                       from.shape[0] == to.shape[0] && from.shape[1] == to.shape[1];
+    if (!folds || index.output_uses[static_cast<size_t>(s.out[0])] > 0) continue;
+    const auto& uses = index.uses[static_cast<size_t>(s.out[0])];
+    const bool only_transposed = std::all_of(uses.begin(), uses.end(), [&](Use u) {
+      const Step& r = plan.steps[static_cast<size_t>(u.step)];
+      return r.op.def->is("Transpose") && r.op.attrs.ints("perm") == Ints{0, 2, 1};
+    });
+    if (!only_transposed) continue;
+    s.in[0] = reorder.in[0];
+    s.op.in[0] = from;
+    s.op.out[0].layout = Layout::ChannelsLast;
+    tensor(plan, s.out[0]).type.layout = Layout::ChannelsLast;
+    for (const Use& u : uses)
+      plan.steps[static_cast<size_t>(u.step)].op.in[0].layout = Layout::ChannelsLast;
+  }
+}
+
+bool folds_spatial(const Step& s) {
+  const TensorType &from = s.op.in[0], &to = s.op.out[0];
+  return s.op.def->is("Reshape") && from.layout == Layout::ChannelsLast &&
+         to.layout == Layout::ChannelsLast && to.rank() == 3 && from.rank() > 3 &&
+         from.shape[0] == to.shape[0] && from.shape[1] == to.shape[1];
+}
+
+}  // namespace
+
+Status make_views(Plan& plan, const Stage&) {
+  keep_channels_last(plan);
+  drop_unused(plan);
+  std::vector<bool> dead(plan.steps.size(), false);
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& s = plan.steps[i];
+    if (!is_view(s) && !folds_spatial(s)) continue;
+    PlanTensor& to = tensor(plan, s.out[0]);
+    if (tensor(plan, s.in[0]).constant >= 0) continue;
+    to.alias_of = s.in[0];
+    to.alias_axis = -1;
+    dead[i] = true;
+  }
+  erase_steps(plan, dead);
+  return {};
+}
+
+}  // namespace lathe
