@@ -15,10 +15,12 @@ namespace lathe {
 namespace {
 
 constexpr size_t kAlignment = 64;
+// No machine holds such a tensor; asking malloc for it would only test its overcommitment.
+constexpr size_t kMaxBytes = size_t{1} << 39;
 
 std::shared_ptr<std::byte> allocate(size_t size) {
+  if (size > kMaxBytes) return nullptr;
   size_t rounded = round_up(std::max<size_t>(size, 1), kAlignment);
-  if (rounded < size) return nullptr;
   auto* p = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
   return p == nullptr ? nullptr : std::shared_ptr<std::byte>(p, std::free);
 }
