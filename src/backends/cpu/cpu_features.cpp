@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/cpu/cpu_features.h"
+
+#include <cpuid.h>
+
+#include <cstring>
+
+namespace lathe::cpu {
+
+std::string cpu_name() {
+  constexpr unsigned kBrand = 0x80000002;  // this leaf and the next two hold 48 characters
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid(0x80000000, &a, &b, &c, &d) == 0 || a < kBrand + 2) return "x86-64";
+  char text[49] = {};
+  for (unsigned leaf = 0; leaf < 3; ++leaf) {
+    unsigned words[4];
+    __cpuid(kBrand + leaf, words[0], words[1], words[2], words[3]);
+    std::memcpy(text + 16 * leaf, words, 16);
+  }
+  std::string name(text);
+  const size_t begin = name.find_first_not_of(' '), end = name.find_last_not_of(' ');
+  return begin == std::string::npos ? "x86-64" : name.substr(begin, end - begin + 1);
+}
+
+std::string cpu_features() {
+  std::string text;
+  auto add = [&](bool has, const char* word) {
+    if (has) text += (text.empty() ? "" : ",") + std::string(word);
+  };
+  __builtin_cpu_init();
+  add(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"), "avx2");
+  add(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"),
+      "avx512");
+  add(__builtin_cpu_supports("avx512vnni"), "vnni");
+  add(__builtin_cpu_supports("avx512bf16"), "bf16");
+  return text;
+}
+
+}  // namespace lathe::cpu
