@@ -12,7 +12,7 @@ enum class Mode { Constant, Reflect, Edge, Wrap };
 constexpr std::string_view kModes[] = {"constant", "reflect", "edge", "wrap"};
 
 constexpr AttrDef kAttrs[] = {
-    {"mode", AttrKind::Text, "\"constant\"",
+    {"mode", AttrKind::Text, "constant",
      "what the margin holds: constant (value), reflect (mirrored, the edge once), edge (repeated), "
      "wrap (from the other side)"},
     {"before", AttrKind::Dims, "", "for each axis the margin before x; negative crops"},

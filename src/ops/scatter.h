@@ -16,7 +16,7 @@ enum class Combine : uint8_t { Replace, Add, Mul, Max, Min };
 
 // The attribute both operators have: "none", "add", "mul", "max" or "min".
 inline constexpr AttrDef kReductionAttr = {
-    "reduction", AttrKind::Text, "\"none\"",
+    "reduction", AttrKind::Text, "none",
     "what an update does to the element that it hits: none (replaces it; the last one stays), "
     "add, mul, max, min"};
 Result<Combine> combine_of(const Attrs& attrs);

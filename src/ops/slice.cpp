@@ -21,15 +21,17 @@ Status require_lists(const InferContext& ctx) {
 }
 
 // The walk starts and ends inside [0, size). An empty walk may start one step outside.
-Status require_inside(InferContext& ctx, size_t k, const Dim& size) {
+Status require_inside(InferContext& ctx, size_t k, int axis, const Dim& size) {
   const Dim& start = ctx.attrs.dims("starts")[k];
+  const Dim& taken = ctx.attrs.dims("sizes")[k];
   const int64_t step = ctx.attrs.ints("steps")[k];
   if (step == 0) return invalid("steps[{}] is 0", k);
-  const Dim end = start + (ctx.attrs.dims("sizes")[k] - 1) * step;
-  const auto first = fmt::format("first element of slice {}", k);
-  const auto room = fmt::format("room after the last element of slice {}", k);
-  LATHE_TRY(require_nonnegative(ctx, step > 0 ? start : end, first));
-  return require_nonnegative(ctx, size - 1 - (step > 0 ? end : start), room);
+  const Dim end = start + (taken - 1) * step;
+  const auto what = fmt::format("start {}, size {}, step {} along axis {} of size {}",
+                                start.to_string(), taken.to_string(), step, axis, size.to_string());
+  LATHE_TRY(require_nonnegative(ctx, step > 0 ? start : end, what + ": the smallest index"));
+  return require_nonnegative(ctx, size - 1 - (step > 0 ? end : start),
+                             what + ": the distance of the largest index from the end");
 }
 
 // Everything is concrete and verified.
@@ -66,7 +68,7 @@ Status infer_slice(InferContext& ctx) {
   Shape y = x;
   for (size_t k = 0; k < axes->size(); ++k) {
     const int axis = (*axes)[k];
-    LATHE_TRY(require_inside(ctx, k, x[axis]));
+    LATHE_TRY(require_inside(ctx, k, axis, x[axis]));
     y[axis] = ctx.attrs.dims("sizes")[k];
   }
   ctx.add(ctx.dtype(0), y);
