@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Reads an ONNX model into a Graph of Lathe's operators. The bytes are hostile until checked:
+// sizes, types, names, nesting and references are verified here, and the budget is charged for
+// every tensor and node.
+//
+//   Budget budget;
+//   Graph g = LATHE_TRY(load_onnx_file("model.onnx", budget));
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/status.h"
+#include "graph/graph.h"
+
+namespace lathe {
+
+class Budget;
+class ExternalData;
+
+struct LoadOptions {
+  // Shapes that replace what the file says of inputs, by name. Ranks must agree where both are
+  // known.
+  std::map<std::string, Shape> input_shapes;
+};
+
+// `external` may be null: then a model that keeps tensors in other files is refused.
+Result<Graph> load_onnx(std::span<const std::byte> bytes, const ExternalData* external,
+                        Budget& budget, const LoadOptions& options = {});
+// Tensors in other files are read from the model's folder, never from outside it.
+Result<Graph> load_onnx_file(const std::string& path, Budget& budget,
+                             const LoadOptions& options = {});
+
+}  // namespace lathe
