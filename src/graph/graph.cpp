@@ -179,7 +179,8 @@ Value* Graph::find_value(std::string_view value_name) const {
 
 std::string Graph::unique_name(std::string_view stem) { return state_->unique_name(stem); }
 
-void Graph::rename(Value* value, std::string_view new_name) {
+void Graph::rename(Value* value, std::string_view wanted) {
+  const std::string new_name(wanted);  // it may be a name that changes here
   if (value->name == new_name) return;
   if (Value* other = find_value(new_name); other && is_made_up(new_name)) {
     const std::string fresh = state_->unique_name("");
