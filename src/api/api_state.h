@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What stands behind the handles of include/lathe.
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lathe/lathe.h"
+#include "runtime/session.h"
+
+namespace lathe {
+
+// The devices of one engine, open as long as it lives.
+struct OpenDevices {
+  std::unique_ptr<Device> host;
+  std::unique_ptr<Device> gpu;     // null in a CPU engine
+  Device& main() const { return gpu != nullptr ? *gpu : *host; }
+};
+
+// "cpu", "cuda", "cuda:1".
+Result<OpenDevices> open_devices(const std::string& id, int threads);
+
+struct EngineState {
+  OpenDevices devices;             // outlives `loaded`
+  std::shared_ptr<LoadedEngine> loaded;
+  double build_seconds = 0;
+};
+
+// An engine state around a plan. `release`: see LoadedEngine::open.
+Result<std::shared_ptr<const EngineState>> make_engine_state(Plan plan, OpenDevices devices,
+                                                             LoadedEngine::Release release);
+
+PortInfo port_info(const std::string& name, const TensorType& type);
+Type to_public(DType type);
+DType to_internal(Type type);
+// Deep copies between the public tensor and ours.
+struct TensorAccess {
+  static Tensor from(const HostTensor& tensor);
+  static Result<HostTensor> to(const Tensor& tensor);
+};
+
+}  // namespace lathe

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+// Models and building: everything that needs the importer and the compiler.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+
+#include "api/api_state.h"
+#include "backends/cuda/compile/nvrtc_compiler.h"
+#include "base/budget.h"
+#include "base/file.h"
+#include "base/parallel.h"
+#include "compiler/compiler.h"
+#include "onnx/load.h"
+
+namespace lathe {
+
+// The file or bytes, kept so that a build with other input shapes can import anew.
+struct ModelState {
+  std::string path;                // empty: from memory
+  std::vector<std::byte> bytes;
+  std::string name;
+  Graph graph;
+  int nodes = 0;
+};
+
+namespace {
+
+BudgetLimits limits(int64_t bytes) {
+  const auto pages = static_cast<int64_t>(::sysconf(_SC_PHYS_PAGES));
+  const auto page = static_cast<int64_t>(::sysconf(_SC_PAGESIZE));
+  BudgetLimits l;
+  l.bytes = bytes >= 0 ? bytes : pages * page / 2;
+  l.nodes = 1 << 20;
+  return l;
+}
+
+Result<Graph> import_model(const ModelState& m, const LoadOptions& options, int64_t budget_bytes, int* nodes) {
+  Budget budget(limits(budget_bytes));
+  Result<Graph> graph = m.path.empty() ? load_onnx(m.bytes, nullptr, budget, options)
+                                       : load_onnx_file(m.path, budget, options);
+  if (nodes != nullptr) *nodes = static_cast<int>(budget.nodes_used());
+  if (graph.ok() || m.path.empty()) return graph;
+  return std::move(graph).status().at(m.path);
+}
+
+std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
+
+// min, opt, max of one dimension of an input from the shapes given.
+struct Range {
+  int64_t min, opt, max;
+};
+
+Result<std::vector<Range>> ranges_of(const std::string& input, const ShapeRange& shapes, int rank) {
+  if (shapes.empty() || shapes.size() > 3) {
+    return invalid("input '{}': {} shapes are given, expected one, two (min, max) or three (min, opt, max)", input, shapes.size());
+  }
+  for (const auto& s : shapes) {
+    if (static_cast<int>(s.size()) != rank) {
+      return invalid("input '{}': a shape of rank {} is given, expected rank {}", input, s.size(), rank);
+    }
+  }
+  std::vector<Range> ranges;
+  for (size_t d = 0; d < static_cast<size_t>(rank); ++d) {
+    const Range r{shapes.front()[d], shapes.size() == 3 ? shapes[1][d] : shapes.back()[d], shapes.back()[d]};
+    if (r.min < 0 || r.min > r.opt || r.opt > r.max) {
+      return invalid("input '{}': dimension {} has min {}, opt {}, max {}, expected 0 <= min <= opt <= max", input, d, r.min, r.opt, r.max);
+    }
+    ranges.push_back(r);
+  }
+  return ranges;
+}
+
+Status add_symbol(std::vector<SymbolRange>& symbols, const std::string& input, const std::string& name, const Range& r) {
+  for (const SymbolRange& s : symbols) {
+    if (s.name != name) continue;
+    if (s.min == r.min && s.opt == r.opt && s.max == r.max) return {};
+    return invalid("input '{}': symbol {} is given {} to {}, and elsewhere {} to {}", input, name, r.min, r.max, s.min, s.max);
+  }
+  symbols.push_back({name, r.min, r.opt, r.max});
+  return {};
+}
+
+// Input shapes that are fixed go into the import, ranges become ranges of symbols.
+Status apply_shapes(const ModelState& model, const BuildOptions& options, LoadOptions& load, std::vector<SymbolRange>& symbols) {
+  for (const auto& [name, shapes] : options.shapes) {
+    const auto& inputs = model.graph.inputs;
+    const auto port = std::find_if(inputs.begin(), inputs.end(), [&](const GraphPort& p) { return p.name == name; });
+    if (port == inputs.end()) {
+      std::string known;
+      for (const GraphPort& p : inputs) known += (known.empty() ? "" : ", ") + p.name;
+      return not_found("no input is named '{}': there are {}", name, known);
+    }
+    const Shape& declared = port->value->type.shape;
+    const std::vector<Range> ranges = LATHE_TRY(ranges_of(name, shapes, declared.rank()));
+    Shape shape = declared;
+    for (int d = 0; d < declared.rank(); ++d) {
+      const Range& r = ranges[static_cast<size_t>(d)];
+      if (declared[d].is_constant()) {
+        if (r.min != declared[d].value() || r.max != r.min) {
+          return invalid("input '{}': dimension {} is given {} to {}, expected {}", name, d, r.min, r.max, declared[d].value());
+        }
+      } else if (r.min == r.max) {
+        shape[d] = r.min;
+      } else {
+        LATHE_TRY(add_symbol(symbols, name, declared[d].to_string(), r));
+      }
+    }
+    load.input_shapes.emplace(name, std::move(shape));
+  }
+  return {};
+}
+
+std::string default_cache_path() {
+  std::string folder;
+  if (const char* x = std::getenv("XDG_CACHE_HOME"); x != nullptr && *x != 0) {
+    folder = x;
+  } else if (const char* h = std::getenv("HOME"); h != nullptr && *h != 0) {
+    folder = std::string(h) + "/.cache";
+  }
+  if (folder.empty()) return "";
+  std::error_code ignored;
+  std::filesystem::create_directories(folder + "/lathe", ignored);
+  return ::access((folder + "/lathe").c_str(), W_OK) == 0 ? folder + "/lathe/timing.cache" : "";
+}
+
+Result<TimingCache> open_cache(const BuildOptions& options) {
+  if (options.timing_cache == "none") return TimingCache();
+  const std::string path = options.timing_cache.empty() ? default_cache_path() : options.timing_cache;
+  return path.empty() ? Result<TimingCache>(TimingCache()) : TimingCache::open(path);
+}
+
+Status apply_test_settings(const BuildOptions& options, CompileOptions& compile) {
+  for (const std::string& s : options.test_settings) {
+    if (s == "reference_only") {
+      compile.tuner.reference_only = true;
+    } else if (s == "slowest_tactic") {
+      compile.tuner.slowest = true;
+    } else if (s == "text_roundtrip") {
+      compile.text_roundtrip = true;
+    } else if (s.starts_with("random_tactic=")) {
+      const std::string_view number = std::string_view(s).substr(14);
+      const auto r = std::from_chars(number.data(), number.data() + number.size(), compile.tuner.random_tactic_seed);
+      if (r.ec != std::errc()) return invalid("test setting '{}': expected random_tactic=SEED", s);
+    } else {
+      return invalid("test setting '{}' is unknown", s);
+    }
+  }
+  return {};
+}
+
+Result<CompileOptions> compile_options(const BuildOptions& options, const Device& host) {
+  CompileOptions c;
+  c.tuner.tune = options.tune;
+  c.tuner.verify = options.verify == VerifyMode::Off ? Verify::Off : options.verify == VerifyMode::Full ? Verify::Full : Verify::Sample;
+  if (options.workspace_bytes >= 0) c.tuner.workspace_limit = options.workspace_bytes;
+  c.tuner.threads = options.threads > 0 ? options.threads : host.info().threads;
+  c.fp16 = options.fp16;
+  c.bf16 = options.bf16;
+  c.tf32 = options.tf32;
+  c.fuse = options.fuse;
+  c.disabled_passes = options.disabled_passes;
+  c.dump_dir = options.dump_passes_dir;
+  LATHE_TRY(apply_test_settings(options, c));
+  return c;
+}
+
+Result<Engine> build_engine(const ModelState& model, const BuildOptions& options,
+                            Engine (*wrap)(std::shared_ptr<const EngineState>)) {
+  const auto begin = std::chrono::steady_clock::now();
+  OpenDevices devices = LATHE_TRY(open_devices(options.device, options.threads));
+  CompileOptions compile_opts = LATHE_TRY(compile_options(options, *devices.host));
+  compile_opts.model_name = model.name;
+  LoadOptions load;
+  LATHE_TRY(apply_shapes(model, options, load, compile_opts.symbols));
+  Graph graph = load.input_shapes.empty() ? model.graph.clone()
+                                          : LATHE_TRY(import_model(model, load, options.memory_budget_bytes, nullptr));
+  TimingCache cache = LATHE_TRY(open_cache(options));
+  std::unique_ptr<KernelCompiler> kernels;
+  if (devices.gpu != nullptr) kernels = LATHE_TRY(cuda::make_nvrtc_compiler());
+  const CompileDevices compile_devices{&devices.main(), devices.host.get(), kernels.get()};
+  const Progress progress{options.progress, options.progress_user};
+  Plan plan = LATHE_TRY(compile(std::move(graph), compile_devices, cache, compile_opts, progress));
+  LATHE_TRY(cache.save().at("timing cache"));
+  plan.nodes_in_model = model.nodes;
+  auto state = LATHE_TRY(make_engine_state(std::move(plan), std::move(devices), nullptr));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  std::const_pointer_cast<EngineState>(state)->build_seconds = took.count();
+  return wrap(std::move(state));
+}
+
+}  // namespace
+
+Result<Model> Model::load(const std::string& path) {
+  auto state = std::make_shared<ModelState>();
+  state->path = path;
+  state->name = file_name(path);
+  state->graph = LATHE_TRY(import_model(*state, {}, -1, &state->nodes));
+  Model model;
+  model.state_ = std::move(state);
+  return model;
+}
+
+Result<Model> Model::parse(std::span<const std::byte> onnx, std::string name) {
+  auto state = std::make_shared<ModelState>();
+  state->bytes.assign(onnx.begin(), onnx.end());
+  state->name = std::move(name);
+  state->graph = LATHE_TRY(import_model(*state, {}, -1, &state->nodes));
+  Model model;
+  model.state_ = std::move(state);
+  return model;
+}
+
+std::vector<PortInfo> Model::inputs() const {
+  std::vector<PortInfo> infos;
+  for (const GraphPort& p : state_->graph.inputs) infos.push_back(port_info(p.name, p.value->type));
+  return infos;
+}
+
+std::vector<PortInfo> Model::outputs() const {
+  std::vector<PortInfo> infos;
+  for (const GraphPort& p : state_->graph.outputs) infos.push_back(port_info(p.name, p.value->type));
+  return infos;
+}
+
+int Model::node_count() const { return state_->nodes; }
+
+Result<Engine> Engine::build(const Model& model, const BuildOptions& options) {
+  return build_engine(*model.state_, options, [](std::shared_ptr<const EngineState> state) {
+    Engine engine;
+    engine.state_ = std::move(state);
+    return engine;
+  });
+}
+
+}  // namespace lathe

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Engines as the public API shows them: loading, saving, describing, opening sessions.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "api/api_state.h"
+#include "base/file.h"
+#include "engine/format.h"
+
+namespace lathe {
+namespace {
+
+// For constants that are views of a mapped file only.
+void release_mapped(std::span<const std::byte> range) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(range.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(range.data() + range.size()) / page * page;
+  if (begin < end) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+Result<OpenDevices> devices_for(const Plan& plan) {
+  return open_devices(plan.device == DeviceKind::Cuda ? "cuda" : "cpu", 0);
+}
+
+std::vector<PortInfo> port_infos(const Plan& plan, const std::vector<PlanPort>& ports) {
+  std::vector<PortInfo> infos;
+  for (const PlanPort& p : ports) infos.push_back(port_info(p.name, plan.tensors[static_cast<size_t>(p.tensor)].type));
+  return infos;
+}
+
+}  // namespace
+
+PortInfo port_info(const std::string& name, const TensorType& type) {
+  PortInfo info;
+  info.name = name;
+  info.type = to_public(type.dtype);
+  for (const Dim& d : type.shape) {
+    info.shape.push_back(d.is_constant() ? DimInfo{d.value(), ""} : DimInfo{-1, d.to_string()});
+  }
+  return info;
+}
+
+Result<std::shared_ptr<const EngineState>> make_engine_state(Plan plan, OpenDevices devices,
+                                                             LoadedEngine::Release release) {
+  auto state = std::make_shared<EngineState>();
+  state->devices = std::move(devices);
+  state->loaded = LATHE_TRY(
+      LoadedEngine::open(std::move(plan), {&state->devices.main(), state->devices.host.get()}, release));
+  return std::shared_ptr<const EngineState>(std::move(state));
+}
+
+Result<Engine> Engine::load(const std::string& path) {
+  auto file = std::make_shared<MappedFile>(LATHE_TRY(map_file(path)));
+  Result<Plan> plan = read_engine(file->bytes(), file);
+  if (!plan.ok()) return std::move(plan).status().at(path);
+  Result<OpenDevices> devices = devices_for(*plan);
+  if (!devices.ok()) return std::move(devices).status().at(path);
+  Engine engine;
+  engine.state_ = LATHE_TRY(make_engine_state(*std::move(plan), *std::move(devices), release_mapped));
+  return engine;
+}
+
+Result<Engine> Engine::parse(std::span<const std::byte> bytes) {
+  auto copy = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
+  Plan plan = LATHE_TRY(read_engine(*copy, copy));
+  OpenDevices devices = LATHE_TRY(devices_for(plan));
+  Engine engine;
+  engine.state_ = LATHE_TRY(make_engine_state(std::move(plan), std::move(devices), nullptr));
+  return engine;
+}
+
+Result<std::vector<std::byte>> Engine::serialize() const { return write_engine(state_->loaded->plan()); }
+
+Status Engine::save(const std::string& path) const {
+  const std::vector<std::byte> bytes = LATHE_TRY(serialize());
+  return write_file_atomically(path, bytes);
+}
+
+std::vector<PortInfo> Engine::inputs() const {
+  return port_infos(state_->loaded->plan(), state_->loaded->plan().inputs);
+}
+std::vector<PortInfo> Engine::outputs() const {
+  return port_infos(state_->loaded->plan(), state_->loaded->plan().outputs);
+}
+
+std::vector<StepInfo> Engine::steps() const {
+  std::vector<StepInfo> infos;
+  const Plan& plan = state_->loaded->plan();
+  for (const Step& s : plan.steps) {
+    StepInfo info;
+    info.name = s.name;
+    info.op = s.op.to_string();
+    info.device = s.on_host || plan.device == DeviceKind::Cpu ? "cpu" : "cuda";
+    info.tactic = s.tactic;
+    info.config = s.config;
+    info.seconds = s.seconds;
+    info.measured = s.measured;
+    info.why = s.why;
+    for (const std::string& r : s.certificate.rejected) info.why += "rejected: " + r + "; ";
+    info.max_error = s.certificate.max_error;
+    info.checked = s.certificate.checked;
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+std::string Engine::device() const { return state_->loaded->plan().device == DeviceKind::Cuda ? "cuda" : "cpu"; }
+std::string Engine::model_name() const { return state_->loaded->plan().model; }
+int Engine::nodes_in_model() const { return state_->loaded->plan().nodes_in_model; }
+double Engine::build_seconds() const { return state_->build_seconds; }
+std::vector<double> Engine::certified_end_to_end() const { return state_->loaded->plan().end_to_end; }
+std::string Engine::graph_text() const { return state_->loaded->plan().graph; }
+int64_t Engine::weight_bytes() const { return state_->loaded->packed_bytes(); }
+
+double Engine::certified_step_error() const {
+  double worst = 0;
+  for (const Step& s : state_->loaded->plan().steps) worst = std::max(worst, s.certificate.max_error);
+  return worst;
+}
+
+}  // namespace lathe

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "api/api_state.h"
+
+namespace lathe {
+
+// A session, and the thread that runs it in the background once run_async was called.
+struct SessionState {
+  std::shared_ptr<const EngineState> engine;
+  std::unique_ptr<RuntimeSession> run;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::thread worker;
+  bool pending = false, stop = false;
+  void (*done)(void*, const Status&) = nullptr;
+  void* user = nullptr;
+  Status last;
+
+  const Plan& plan() const { return engine->loaded->plan(); }
+
+  ~SessionState() {
+    {
+      std::lock_guard lock(mutex);
+      stop = true;
+    }
+    changed.notify_all();
+    if (worker.joinable()) worker.join();
+  }
+
+  Result<int> find(const std::vector<PlanPort>& ports, std::string_view name, const char* kind) const {
+    std::string known;
+    for (size_t k = 0; k < ports.size(); ++k) {
+      if (ports[k].name == name) return static_cast<int>(k);
+      known += (k == 0 ? "" : ", ") + ports[k].name;
+    }
+    return not_found("no {} is named '{}': there are {}", kind, name, known);
+  }
+  Result<int> input(std::string_view name) const { return find(plan().inputs, name, "input"); }
+  Result<int> output(std::string_view name) const { return find(plan().outputs, name, "output"); }
+
+  Status idle() {
+    std::lock_guard lock(mutex);
+    return pending ? invalid("the session is running in the background: wait() first") : Status();
+  }
+
+  void work() {
+    std::unique_lock lock(mutex);
+    while (true) {
+      changed.wait(lock, [&] { return pending || stop; });
+      if (!pending) return;
+      lock.unlock();
+      Status status = run->run();
+      if (done != nullptr) done(user, status);
+      lock.lock();
+      last = std::move(status);
+      pending = false;
+      changed.notify_all();
+    }
+  }
+};
+
+Session::Session() : state_(std::make_unique<SessionState>()) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+Result<Session> Engine::open() const { return open(OpenOptions{}); }
+
+Result<Session> Engine::open(const OpenOptions& options) const {
+  SessionOptions inner;
+  inner.threads = options.threads;
+  inner.native_stream = options.cuda_stream;
+  inner.poison = options.poison;
+  Session session;
+  session.state_->engine = state_;
+  session.state_->run = LATHE_TRY(RuntimeSession::open(state_->loaded, inner));
+  return session;
+}
+
+Status Session::set_shape(std::string_view input, std::span<const int64_t> sizes) {
+  LATHE_TRY(state_->idle());
+  return state_->run->set_shape(LATHE_TRY(state_->input(input)), Shape::of(sizes));
+}
+
+Status Session::set_input(std::string_view input, const Tensor& tensor) {
+  LATHE_TRY(state_->idle());
+  const int k = LATHE_TRY(state_->input(input));
+  return state_->run->set_input(k, LATHE_TRY(TensorAccess::to(tensor)));
+}
+
+Status Session::bind_input(std::string_view input, const void* data, size_t bytes, bool on_device) {
+  LATHE_TRY(state_->idle());
+  return state_->run->bind_input(LATHE_TRY(state_->input(input)), data, bytes, !on_device);
+}
+
+Status Session::bind_output(std::string_view output, void* data, size_t bytes, bool on_device) {
+  LATHE_TRY(state_->idle());
+  return state_->run->bind_output(LATHE_TRY(state_->output(output)), data, bytes, !on_device);
+}
+
+Result<std::vector<int64_t>> Session::output_shape(std::string_view output) {
+  LATHE_TRY(state_->idle());
+  const Shape shape = LATHE_TRY(state_->run->output_shape(LATHE_TRY(state_->output(output))));
+  return shape.sizes();
+}
+
+Status Session::run() {
+  LATHE_TRY(state_->idle());
+  return state_->run->run();
+}
+
+Status Session::run_async(void (*done)(void* user, const Status& status), void* user) {
+  LATHE_TRY(state_->idle());
+  SessionState& s = *state_;
+  std::lock_guard lock(s.mutex);
+  if (!s.worker.joinable()) {
+    try {
+      s.worker = std::thread([&s] { s.work(); });
+    } catch (const std::exception& e) {
+      return device_lost("no thread could be started: {}", e.what());
+    }
+  }
+  s.done = done;
+  s.user = user;
+  s.pending = true;
+  s.changed.notify_all();
+  return {};
+}
+
+Status Session::wait() {
+  SessionState& s = *state_;
+  std::unique_lock lock(s.mutex);
+  s.changed.wait(lock, [&] { return !s.pending; });
+  return std::exchange(s.last, Status());
+}
+
+Result<Tensor> Session::output(std::string_view output) const {
+  LATHE_TRY(state_->idle());
+  const HostTensor t = LATHE_TRY(state_->run->output(LATHE_TRY(state_->output(output))));
+  return TensorAccess::from(t);
+}
+
+MemoryInfo Session::memory() const {
+  MemoryInfo info;
+  info.weights = state_->engine->loaded->packed_bytes();
+  info.arena = state_->run->arena_bytes();
+  info.workspace = state_->run->workspace_bytes();
+  if (const MemoryPlan* plan = state_->run->memory()) info.arena_lower_bound = plan->lower_bound;
+  return info;
+}
+
+Status Session::profile(void (*step)(void* user, int index, double seconds), void* user) {
+  LATHE_TRY(state_->idle());
+  std::vector<StepTime> times;
+  LATHE_TRY(state_->run->profile(&times));
+  for (const StepTime& t : times) step(user, t.step, t.seconds);
+  return {};
+}
+
+}  // namespace lathe
