@@ -113,7 +113,10 @@ Value reduce_floats(Kind kind, int64_t count, Each&& each) {
   each([&](double v) { sum += v, magnitude += std::abs(v); });
   const double n = static_cast<double>(count);
   if (kind == Kind::Mean) return {sum / n, magnitude / n};
-  if (kind == Kind::LogSum) return {std::log(sum), std::abs(std::log(sum)) + magnitude / sum};
+  if (kind == Kind::LogSum) {
+    const double y = std::log(sum);
+    return {y, std::isfinite(y) ? std::abs(y) + magnitude / sum : 0};
+  }
   return {sum, magnitude};
 }
 
