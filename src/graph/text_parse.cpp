@@ -46,9 +46,11 @@ class Reader {
     if (at_end()) return invalid("line {}: expected {}, found the end", line(), expected);
     return invalid("line {}: expected {}, found '{}'", line(), expected, text_[at_]);
   }
-  size_t line() const {
+  size_t position() const { return at_; }
+  size_t line() const { return line(at_); }
+  size_t line(size_t position) const {
     return 1 + static_cast<size_t>(
-                   std::count(text_.begin(), text_.begin() + static_cast<long>(at_), '\n'));
+                   std::count(text_.begin(), text_.begin() + static_cast<long>(position), '\n'));
   }
 
  private:
@@ -143,7 +145,8 @@ struct Parser {
   Result<std::vector<std::string>> results(const Graph& g);
   Result<std::vector<Value*>> operands(const Graph& g);
   // Puts the line before the error of a checker that knows no lines.
-  Status here(Status s) { return std::move(s).at(fmt::format("line {}", in.line())); }
+  Status here(Status s) { return std::move(s).at(fmt::format("line {}", in.line(start))); }
+  size_t start = 0;  // of the node or input that is being read
 };
 
 Result<Value*> Parser::value(const Graph& g) {
@@ -177,6 +180,7 @@ Status Parser::inputs(Graph& g) {
     if (g.find_value(name)) return invalid("line {}: %{} is defined twice", in.line(), name);
     if (!ports.insert(port).second) return invalid("line {}: two inputs '{}'", in.line(), port);
     LATHE_TRY(in.expect(':'));
+    start = in.position();
     Result<TensorType> type = TensorType::parse(in.type_text());
     if (!type.ok()) return here(std::move(type).status());
     if (Status s = check_input_type(*type); !s.ok()) return here(std::move(s));
@@ -252,6 +256,8 @@ Status Parser::regions(Node& node) {
 }
 
 Status Parser::node(Graph& g) {
+  in.skip_blanks();
+  start = in.position();
   std::vector<std::string> names = LATHE_TRY(results(g));
   std::string op = LATHE_TRY(in.name());
   const OpDef* def = find_op(op);
