@@ -14,7 +14,7 @@ namespace lathe {
 // The devices of one engine, open as long as it lives.
 struct OpenDevices {
   std::unique_ptr<Device> host;
-  std::unique_ptr<Device> gpu;     // null in a CPU engine
+  std::unique_ptr<Device> gpu;  // null in a CPU engine
   Device& main() const { return gpu != nullptr ? *gpu : *host; }
 };
 
@@ -22,7 +22,7 @@ struct OpenDevices {
 Result<OpenDevices> open_devices(const std::string& id, int threads);
 
 struct EngineState {
-  OpenDevices devices;             // outlives `loaded`
+  OpenDevices devices;  // outlives `loaded`
   std::shared_ptr<LoadedEngine> loaded;
   double build_seconds = 0;
 };

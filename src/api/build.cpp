@@ -21,7 +21,7 @@ namespace lathe {
 
 // The file or bytes, kept so that a build with other input shapes can import anew.
 struct ModelState {
-  std::string path;                // empty: from memory
+  std::string path;  // empty: from memory
   std::vector<std::byte> bytes;
   std::string name;
   Graph graph;
@@ -39,7 +39,8 @@ BudgetLimits limits(int64_t bytes) {
   return l;
 }
 
-Result<Graph> import_model(const ModelState& m, const LoadOptions& options, int64_t budget_bytes, int* nodes) {
+Result<Graph> import_model(const ModelState& m, const LoadOptions& options, int64_t budget_bytes,
+                           int* nodes) {
   Budget budget(limits(budget_bytes));
   Result<Graph> graph = m.path.empty() ? load_onnx(m.bytes, nullptr, budget, options)
                                        : load_onnx_file(m.path, budget, options);
@@ -48,7 +49,9 @@ Result<Graph> import_model(const ModelState& m, const LoadOptions& options, int6
   return std::move(graph).status().at(m.path);
 }
 
-std::string file_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
+std::string file_name(const std::string& path) {
+  return std::filesystem::path(path).filename().string();
+}
 
 // min, opt, max of one dimension of an input from the shapes given.
 struct Range {
@@ -57,39 +60,49 @@ struct Range {
 
 Result<std::vector<Range>> ranges_of(const std::string& input, const ShapeRange& shapes, int rank) {
   if (shapes.empty() || shapes.size() > 3) {
-    return invalid("input '{}': {} shapes are given, expected one, two (min, max) or three (min, opt, max)", input, shapes.size());
+    return invalid(
+        "input '{}': {} shapes are given, expected one, two (min, max) or three (min, opt, max)",
+        input, shapes.size());
   }
   for (const auto& s : shapes) {
     if (static_cast<int>(s.size()) != rank) {
-      return invalid("input '{}': a shape of rank {} is given, expected rank {}", input, s.size(), rank);
+      return invalid("input '{}': a shape of rank {} is given, expected rank {}", input, s.size(),
+                     rank);
     }
   }
   std::vector<Range> ranges;
   for (size_t d = 0; d < static_cast<size_t>(rank); ++d) {
-    const Range r{shapes.front()[d], shapes.size() == 3 ? shapes[1][d] : shapes.back()[d], shapes.back()[d]};
+    const Range r{shapes.front()[d], shapes.size() == 3 ? shapes[1][d] : shapes.back()[d],
+                  shapes.back()[d]};
     if (r.min < 0 || r.min > r.opt || r.opt > r.max) {
-      return invalid("input '{}': dimension {} has min {}, opt {}, max {}, expected 0 <= min <= opt <= max", input, d, r.min, r.opt, r.max);
+      return invalid(
+          "input '{}': dimension {} has min {}, opt {}, max {}, expected 0 <= min <= opt <= max",
+          input, d, r.min, r.opt, r.max);
     }
     ranges.push_back(r);
   }
   return ranges;
 }
 
-Status add_symbol(std::vector<SymbolRange>& symbols, const std::string& input, const std::string& name, const Range& r) {
+Status add_symbol(std::vector<SymbolRange>& symbols, const std::string& input,
+                  const std::string& name, const Range& r) {
   for (const SymbolRange& s : symbols) {
     if (s.name != name) continue;
     if (s.min == r.min && s.opt == r.opt && s.max == r.max) return {};
-    return invalid("input '{}': symbol {} is given {} to {}, and elsewhere {} to {}", input, name, r.min, r.max, s.min, s.max);
+    return invalid("input '{}': symbol {} is given {} to {}, and elsewhere {} to {}", input, name,
+                   r.min, r.max, s.min, s.max);
   }
   symbols.push_back({name, r.min, r.opt, r.max});
   return {};
 }
 
 // Input shapes that are fixed go into the import, ranges become ranges of symbols.
-Status apply_shapes(const ModelState& model, const BuildOptions& options, LoadOptions& load, std::vector<SymbolRange>& symbols) {
+Status apply_shapes(const ModelState& model, const BuildOptions& options, LoadOptions& load,
+                    std::vector<SymbolRange>& symbols) {
   for (const auto& [name, shapes] : options.shapes) {
     const auto& inputs = model.graph.inputs;
-    const auto port = std::find_if(inputs.begin(), inputs.end(), [&](const GraphPort& p) { return p.name == name; });
+    const auto port = std::find_if(inputs.begin(), inputs.end(),
+                                   [&](const GraphPort& p) { return p.name == name; });
     if (port == inputs.end()) {
       std::string known;
       for (const GraphPort& p : inputs) known += (known.empty() ? "" : ", ") + p.name;
@@ -102,7 +115,8 @@ Status apply_shapes(const ModelState& model, const BuildOptions& options, LoadOp
       const Range& r = ranges[static_cast<size_t>(d)];
       if (declared[d].is_constant()) {
         if (r.min != declared[d].value() || r.max != r.min) {
-          return invalid("input '{}': dimension {} is given {} to {}, expected {}", name, d, r.min, r.max, declared[d].value());
+          return invalid("input '{}': dimension {} is given {} to {}, expected {}", name, d, r.min,
+                         r.max, declared[d].value());
         }
       } else if (r.min == r.max) {
         shape[d] = r.min;
@@ -130,7 +144,8 @@ std::string default_cache_path() {
 
 Result<TimingCache> open_cache(const BuildOptions& options) {
   if (options.timing_cache == "none") return TimingCache();
-  const std::string path = options.timing_cache.empty() ? default_cache_path() : options.timing_cache;
+  const std::string path =
+      options.timing_cache.empty() ? default_cache_path() : options.timing_cache;
   return path.empty() ? Result<TimingCache>(TimingCache()) : TimingCache::open(path);
 }
 
@@ -144,7 +159,8 @@ Status apply_test_settings(const BuildOptions& options, CompileOptions& compile)
       compile.text_roundtrip = true;
     } else if (s.starts_with("random_tactic=")) {
       const std::string_view number = std::string_view(s).substr(14);
-      const auto r = std::from_chars(number.data(), number.data() + number.size(), compile.tuner.random_tactic_seed);
+      const auto r = std::from_chars(number.data(), number.data() + number.size(),
+                                     compile.tuner.random_tactic_seed);
       if (r.ec != std::errc()) return invalid("test setting '{}': expected random_tactic=SEED", s);
     } else {
       return invalid("test setting '{}' is unknown", s);
@@ -156,7 +172,9 @@ Status apply_test_settings(const BuildOptions& options, CompileOptions& compile)
 Result<CompileOptions> compile_options(const BuildOptions& options, const Device& host) {
   CompileOptions c;
   c.tuner.tune = options.tune;
-  c.tuner.verify = options.verify == VerifyMode::Off ? Verify::Off : options.verify == VerifyMode::Full ? Verify::Full : Verify::Sample;
+  c.tuner.verify = options.verify == VerifyMode::Off    ? Verify::Off
+                   : options.verify == VerifyMode::Full ? Verify::Full
+                                                        : Verify::Sample;
   if (options.workspace_bytes >= 0) c.tuner.workspace_limit = options.workspace_bytes;
   c.tuner.threads = options.threads > 0 ? options.threads : host.info().threads;
   c.fp16 = options.fp16;
@@ -177,8 +195,9 @@ Result<Engine> build_engine(const ModelState& model, const BuildOptions& options
   compile_opts.model_name = model.name;
   LoadOptions load;
   LATHE_TRY(apply_shapes(model, options, load, compile_opts.symbols));
-  Graph graph = load.input_shapes.empty() ? model.graph.clone()
-                                          : LATHE_TRY(import_model(model, load, options.memory_budget_bytes, nullptr));
+  Graph graph = load.input_shapes.empty()
+                    ? model.graph.clone()
+                    : LATHE_TRY(import_model(model, load, options.memory_budget_bytes, nullptr));
   TimingCache cache = LATHE_TRY(open_cache(options));
   std::unique_ptr<KernelCompiler> kernels;
   if (devices.gpu != nullptr) kernels = LATHE_TRY(cuda::make_nvrtc_compiler());
@@ -223,7 +242,8 @@ std::vector<PortInfo> Model::inputs() const {
 
 std::vector<PortInfo> Model::outputs() const {
   std::vector<PortInfo> infos;
-  for (const GraphPort& p : state_->graph.outputs) infos.push_back(port_info(p.name, p.value->type));
+  for (const GraphPort& p : state_->graph.outputs)
+    infos.push_back(port_info(p.name, p.value->type));
   return infos;
 }
 

@@ -9,9 +9,14 @@ namespace lathe {
 std::vector<OpDescription> operators() {
   std::vector<OpDescription> all;
   for (const OpDef* def : all_ops()) {
-    OpDescription d{std::string(def->name), std::string(def->operands), std::string(def->results), std::string(def->doc), {}};
+    OpDescription d{std::string(def->name),
+                    std::string(def->operands),
+                    std::string(def->results),
+                    std::string(def->doc),
+                    {}};
     for (const AttrDef& a : def->attrs) {
-      d.attributes.push_back(fmt::format("{}: {}{}{}", a.name, to_string(a.kind), a.default_text.empty() ? "" : " = ", a.default_text));
+      d.attributes.push_back(fmt::format("{}: {}{}{}", a.name, to_string(a.kind),
+                                         a.default_text.empty() ? "" : " = ", a.default_text));
     }
     all.push_back(std::move(d));
   }

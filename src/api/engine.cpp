@@ -26,7 +26,8 @@ Result<OpenDevices> devices_for(const Plan& plan) {
 
 std::vector<PortInfo> port_infos(const Plan& plan, const std::vector<PlanPort>& ports) {
   std::vector<PortInfo> infos;
-  for (const PlanPort& p : ports) infos.push_back(port_info(p.name, plan.tensors[static_cast<size_t>(p.tensor)].type));
+  for (const PlanPort& p : ports)
+    infos.push_back(port_info(p.name, plan.tensors[static_cast<size_t>(p.tensor)].type));
   return infos;
 }
 
@@ -46,19 +47,20 @@ Result<std::shared_ptr<const EngineState>> make_engine_state(Plan plan, OpenDevi
                                                              LoadedEngine::Release release) {
   auto state = std::make_shared<EngineState>();
   state->devices = std::move(devices);
-  state->loaded = LATHE_TRY(
-      LoadedEngine::open(std::move(plan), {&state->devices.main(), state->devices.host.get()}, release));
+  state->loaded = LATHE_TRY(LoadedEngine::open(
+      std::move(plan), {&state->devices.main(), state->devices.host.get()}, release));
   return std::shared_ptr<const EngineState>(std::move(state));
 }
 
 Result<Engine> Engine::load(const std::string& path) {
   auto file = std::make_shared<MappedFile>(LATHE_TRY(map_file(path)));
-  Result<Plan> plan = read_engine(file->bytes(), file);
+  Result<Plan> plan = read_engine(file->bytes(), file, release_mapped);
   if (!plan.ok()) return std::move(plan).status().at(path);
   Result<OpenDevices> devices = devices_for(*plan);
   if (!devices.ok()) return std::move(devices).status().at(path);
   Engine engine;
-  engine.state_ = LATHE_TRY(make_engine_state(*std::move(plan), *std::move(devices), release_mapped));
+  engine.state_ =
+      LATHE_TRY(make_engine_state(*std::move(plan), *std::move(devices), release_mapped));
   return engine;
 }
 
@@ -71,7 +73,9 @@ Result<Engine> Engine::parse(std::span<const std::byte> bytes) {
   return engine;
 }
 
-Result<std::vector<std::byte>> Engine::serialize() const { return write_engine(state_->loaded->plan()); }
+Result<std::vector<std::byte>> Engine::serialize() const {
+  return write_engine(state_->loaded->plan());
+}
 
 Status Engine::save(const std::string& path) const {
   const std::vector<std::byte> bytes = LATHE_TRY(serialize());
@@ -106,17 +110,22 @@ std::vector<StepInfo> Engine::steps() const {
   return infos;
 }
 
-std::string Engine::device() const { return state_->loaded->plan().device == DeviceKind::Cuda ? "cuda" : "cpu"; }
+std::string Engine::device() const {
+  return state_->loaded->plan().device == DeviceKind::Cuda ? "cuda" : "cpu";
+}
 std::string Engine::model_name() const { return state_->loaded->plan().model; }
 int Engine::nodes_in_model() const { return state_->loaded->plan().nodes_in_model; }
 double Engine::build_seconds() const { return state_->build_seconds; }
-std::vector<double> Engine::certified_end_to_end() const { return state_->loaded->plan().end_to_end; }
+std::vector<double> Engine::certified_end_to_end() const {
+  return state_->loaded->plan().end_to_end;
+}
 std::string Engine::graph_text() const { return state_->loaded->plan().graph; }
 int64_t Engine::weight_bytes() const { return state_->loaded->packed_bytes(); }
 
 double Engine::certified_step_error() const {
   double worst = 0;
-  for (const Step& s : state_->loaded->plan().steps) worst = std::max(worst, s.certificate.max_error);
+  for (const Step& s : state_->loaded->plan().steps)
+    worst = std::max(worst, s.certificate.max_error);
   return worst;
 }
 

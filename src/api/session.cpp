@@ -31,7 +31,8 @@ struct SessionState {
     if (worker.joinable()) worker.join();
   }
 
-  Result<int> find(const std::vector<PlanPort>& ports, std::string_view name, const char* kind) const {
+  Result<int> find(const std::vector<PlanPort>& ports, std::string_view name,
+                   const char* kind) const {
     std::string known;
     for (size_t k = 0; k < ports.size(); ++k) {
       if (ports[k].name == name) return static_cast<int>(k);

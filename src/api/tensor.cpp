@@ -14,19 +14,32 @@ struct TypePair {
   DType ours;
 };
 constexpr TypePair kTypes[] = {
-    {Type::F32, DType::F32},           {Type::F64, DType::F64},
-    {Type::F16, DType::F16},           {Type::BF16, DType::BF16},
-    {Type::I8, DType::I8},             {Type::I16, DType::I16},
-    {Type::I32, DType::I32},           {Type::I64, DType::I64},
-    {Type::U8, DType::U8},             {Type::U16, DType::U16},
-    {Type::U32, DType::U32},           {Type::U64, DType::U64},
-    {Type::Bool, DType::Bool},         {Type::String, DType::String},
-    {Type::C64, DType::C64},           {Type::C128, DType::C128},
-    {Type::F8E4M3FN, DType::F8E4M3FN}, {Type::F8E4M3FNUZ, DType::F8E4M3FNUZ},
-    {Type::F8E5M2, DType::F8E5M2},     {Type::F8E5M2FNUZ, DType::F8E5M2FNUZ},
-    {Type::F8E8M0, DType::F8E8M0},     {Type::F4E2M1, DType::F4E2M1},
-    {Type::I4, DType::I4},             {Type::U4, DType::U4},
-    {Type::I2, DType::I2},             {Type::U2, DType::U2},
+    {Type::F32, DType::F32},
+    {Type::F64, DType::F64},
+    {Type::F16, DType::F16},
+    {Type::BF16, DType::BF16},
+    {Type::I8, DType::I8},
+    {Type::I16, DType::I16},
+    {Type::I32, DType::I32},
+    {Type::I64, DType::I64},
+    {Type::U8, DType::U8},
+    {Type::U16, DType::U16},
+    {Type::U32, DType::U32},
+    {Type::U64, DType::U64},
+    {Type::Bool, DType::Bool},
+    {Type::String, DType::String},
+    {Type::C64, DType::C64},
+    {Type::C128, DType::C128},
+    {Type::F8E4M3FN, DType::F8E4M3FN},
+    {Type::F8E4M3FNUZ, DType::F8E4M3FNUZ},
+    {Type::F8E5M2, DType::F8E5M2},
+    {Type::F8E5M2FNUZ, DType::F8E5M2FNUZ},
+    {Type::F8E8M0, DType::F8E8M0},
+    {Type::F4E2M1, DType::F4E2M1},
+    {Type::I4, DType::I4},
+    {Type::U4, DType::U4},
+    {Type::I2, DType::I2},
+    {Type::U2, DType::U2},
 };
 
 }  // namespace
@@ -62,7 +75,8 @@ Result<Tensor> Tensor::make(Type type, std::vector<int64_t> sizes) {
       t.bytes_.resize(static_cast<size_t>(LATHE_TRY(storage_bytes({to_internal(type), shape}))));
     }
   } catch (const std::exception&) {
-    return out_of_memory("a tensor {}{} does not fit in memory", to_string(type), shape.to_string());
+    return out_of_memory("a tensor {}{} does not fit in memory", to_string(type),
+                         shape.to_string());
   }
   return t;
 }
@@ -94,10 +108,11 @@ Result<HostTensor> TensorAccess::to(const Tensor& tensor) {
   if (tensor.type_ == Type::String) return HostTensor::strings(tensor.shape_, tensor.strings_);
   HostTensor t = LATHE_TRY(HostTensor::make({to_internal(tensor.type_), Shape::of(tensor.shape_)}));
   if (t.bytes().size() != tensor.bytes_.size()) {
-    return invalid("a tensor of {} has {} bytes, expected {}", t.type().to_string(), tensor.bytes_.size(),
-                   t.bytes().size());
+    return invalid("a tensor of {} has {} bytes, expected {}", t.type().to_string(),
+                   tensor.bytes_.size(), t.bytes().size());
   }
-  if (!tensor.bytes_.empty()) std::memcpy(t.mutable_bytes().data(), tensor.bytes_.data(), tensor.bytes_.size());
+  if (!tensor.bytes_.empty())
+    std::memcpy(t.mutable_bytes().data(), tensor.bytes_.data(), tensor.bytes_.size());
   return t;
 }
 

@@ -18,9 +18,10 @@ struct NpyType {
   DType dtype;
 };
 constexpr NpyType kNpyTypes[] = {
-    {"f4", DType::F32}, {"f8", DType::F64}, {"f2", DType::F16}, {"i1", DType::I8},   {"i2", DType::I16},
-    {"i4", DType::I32}, {"i8", DType::I64}, {"u1", DType::U8},  {"u2", DType::U16},  {"u4", DType::U32},
-    {"u8", DType::U64}, {"b1", DType::Bool}, {"c8", DType::C64}, {"c16", DType::C128}, {"V2", DType::BF16},
+    {"f4", DType::F32}, {"f8", DType::F64},   {"f2", DType::F16},  {"i1", DType::I8},
+    {"i2", DType::I16}, {"i4", DType::I32},   {"i8", DType::I64},  {"u1", DType::U8},
+    {"u2", DType::U16}, {"u4", DType::U32},   {"u8", DType::U64},  {"b1", DType::Bool},
+    {"c8", DType::C64}, {"c16", DType::C128}, {"V2", DType::BF16},
 };
 
 // The text after `'key':` in the header's dictionary.
@@ -62,7 +63,8 @@ Result<HostTensor> transposed(const HostTensor& columns, const std::vector<int64
   for_each(Box::whole(rows.shape()), [&](const int64_t* c, int64_t at) {
     int64_t from = 0;
     for (size_t d = 0; d < sizes.size(); ++d) from += c[d] * step[d];
-    std::memcpy(to + static_cast<size_t>(at) * size, columns.bytes().data() + static_cast<size_t>(from) * size, size);
+    std::memcpy(to + static_cast<size_t>(at) * size,
+                columns.bytes().data() + static_cast<size_t>(from) * size, size);
   });
   return rows;
 }
@@ -73,9 +75,11 @@ Result<HostTensor> parse_npy(std::span<const std::byte> bytes) {
   if (bytes.size() < 12) return invalid("the file is cut off");
   const int major = text[6];
   const size_t prefix = major == 1 ? 10 : 12;
-  size_t length = static_cast<uint8_t>(text[8]) | static_cast<size_t>(static_cast<uint8_t>(text[9])) << 8;
+  size_t length = static_cast<uint8_t>(text[8]) | static_cast<size_t>(static_cast<uint8_t>(text[9]))
+                                                      << 8;
   if (major > 1) {
-    length |= static_cast<size_t>(static_cast<uint8_t>(text[10])) << 16 | static_cast<size_t>(static_cast<uint8_t>(text[11])) << 24;
+    length |= static_cast<size_t>(static_cast<uint8_t>(text[10])) << 16 |
+              static_cast<size_t>(static_cast<uint8_t>(text[11])) << 24;
   }
   if (length > bytes.size() - prefix) return invalid("the file is cut off in its header");
   const std::string_view header(text + prefix, length);
@@ -94,8 +98,8 @@ Result<HostTensor> parse_npy(std::span<const std::byte> bytes) {
   const int64_t need = LATHE_TRY(storage_bytes({dtype, shape}));
   const std::span<const std::byte> data = bytes.subspan(prefix + length);
   if (static_cast<int64_t>(data.size()) != need) {
-    return invalid("it holds {} bytes of data, its shape {} of {} needs {}", data.size(), shape.to_string(),
-                   to_string(dtype), need);
+    return invalid("it holds {} bytes of data, its shape {} of {} needs {}", data.size(),
+                   shape.to_string(), to_string(dtype), need);
   }
   HostTensor t = LATHE_TRY(HostTensor::make({dtype, shape}));
   if (need > 0) std::memcpy(t.mutable_bytes().data(), data.data(), data.size());
@@ -108,20 +112,24 @@ Result<std::vector<std::byte>> format_npy(const HostTensor& t) {
   for (const NpyType& k : kNpyTypes) {
     if (k.dtype == t.dtype()) descr = k.descr;
   }
-  if (descr.empty()) return unsupported(".npy has no element type {}: write a .pb", to_string(t.dtype()));
+  if (descr.empty())
+    return unsupported(".npy has no element type {}: write a .pb", to_string(t.dtype()));
   std::string shape;
   for (int64_t s : t.shape().sizes()) shape += fmt::format("{}, ", s);
   const char order = bits(t.dtype()) == 8 ? '|' : '<';
-  std::string header = fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}), }}", order, descr, shape);
+  std::string header = fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}), }}",
+                                   order, descr, shape);
   constexpr size_t kAlign = 64, kPrefix = 10;
   while ((kPrefix + header.size() + 1) % kAlign != 0) header += ' ';
   header += '\n';
   std::string file(kMagic);
-  file += {'\x01', '\x00', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
+  file += {'\x01', '\x00', static_cast<char>(header.size() & 0xff),
+           static_cast<char>(header.size() >> 8)};
   file += header;
   std::vector<std::byte> bytes(file.size() + t.bytes().size());
   std::memcpy(bytes.data(), file.data(), file.size());
-  if (!t.bytes().empty()) std::memcpy(bytes.data() + file.size(), t.bytes().data(), t.bytes().size());
+  if (!t.bytes().empty())
+    std::memcpy(bytes.data() + file.size(), t.bytes().data(), t.bytes().size());
   return bytes;
 }
 
@@ -131,7 +139,8 @@ constexpr int64_t kMaxTensorFile = int64_t{16} << 30;
 
 Result<Tensor> read_tensor(const std::string& path) {
   const std::vector<std::byte> bytes = LATHE_TRY(read_file(path, kMaxTensorFile));
-  const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kMagic.size()));
+  const std::string_view start(reinterpret_cast<const char*>(bytes.data()),
+                               std::min(bytes.size(), kMagic.size()));
   Result<HostTensor> t = start == kMagic ? parse_npy(bytes) : read_tensor_proto(bytes);
   if (!t.ok()) return std::move(t).status().at(path);
   return TensorAccess::from(*t);

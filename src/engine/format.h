@@ -15,9 +15,14 @@ namespace lathe {
 
 Result<std::vector<std::byte>> write_engine(const Plan& plan);
 
+// Gives back the pages of a mapped file after they were read once.
+using PageRelease = void (*)(std::span<const std::byte> range);
+
 // Refuses every truncation and every flipped bit, unknown versions (naming both), and whatever
-// verify(Plan) refuses. Constants are views of `bytes`, which `owner` keeps alive.
-Result<Plan> read_engine(std::span<const std::byte> bytes, std::shared_ptr<const void> owner);
+// verify(Plan) refuses. Constants are views of `bytes`, which `owner` keeps alive; `release` may be
+// null.
+Result<Plan> read_engine(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                         PageRelease release = nullptr);
 
 // Whether the bytes begin as an engine does (for telling an engine from a model).
 bool looks_like_engine(std::span<const std::byte> bytes);

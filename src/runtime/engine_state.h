@@ -37,12 +37,12 @@ struct LoadedEngine::State {
   Result<PreparedStep> prepare(int step, const OpInstance& concrete, int threads);
   // Device memory of a constant: the plan's own bytes on the host, uploaded once on a GPU.
   Result<const void*> constant_data(int32_t constant, bool on_host, Stream& stream);
-  // Gives back mapped pages of constants that no launch reads.
-  void release_packed(const std::vector<bool>& constant_in_use) const;
   int64_t packed_bytes();
 
  private:
   Result<PreparedStep> load(int step, const OpInstance& concrete, int threads);
+  // Gives back the mapped pages of constants that the tactic packed and never reads again.
+  void release_packed(const Prepared& prepared, std::span<const HostTensor> constants) const;
 
   std::mutex mutex_;
   SharedPacks packs_;

@@ -45,6 +45,7 @@ Result<PreparedStep> LoadedEngine::State::load(int index, const OpInstance& conc
     if (Support s = t.supports(concrete, device.info()); !s) return unsupported("{}", s.why);
     std::unique_ptr<Prepared> p =
         LATHE_TRY(t.load({concrete, config, blob, constants, device, packs_, ids}));
+    release_packed(*p, constants);
     return PreparedStep{std::move(p), &t};
   };
   std::span<const std::byte> blob;
@@ -82,10 +83,12 @@ Result<const void*> LoadedEngine::State::constant_data(int32_t constant, bool on
   return static_cast<const void*>(it->second->data());
 }
 
-void LoadedEngine::State::release_packed(const std::vector<bool>& constant_in_use) const {
+void LoadedEngine::State::release_packed(const Prepared& prepared,
+                                         std::span<const HostTensor> constants) const {
   if (release == nullptr) return;
-  for (size_t c = 0; c < plan.constants.size(); ++c) {
-    if (!constant_in_use[c]) release(plan.constants[c].bytes());
+  for (size_t k = 0; k < constants.size() && k < 64; ++k) {
+    const bool packed = ((prepared.plain_constants >> k) & 1) == 0;
+    if (packed && !constants[k].empty()) release(constants[k].bytes());
   }
 }
 
