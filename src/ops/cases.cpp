@@ -233,7 +233,8 @@ Result<std::vector<Case>> load_cases(const OpDef& def, const std::string& folder
 
 Result<OpInstance> instance_of(const Case& c) {
   Inferred inferred = LATHE_TRY(infer(*c.def, c.in, c.attrs));
-  for (const Constraint& constraint : inferred.constraints) LATHE_TRY(constraint.check(c.at).at(c.def->name));
+  for (const Constraint& constraint : inferred.constraints)
+    LATHE_TRY(constraint.check(c.at).at(c.def->name));
   return inferred.op.evaluate(c.at);
 }
 

@@ -27,13 +27,13 @@ struct Slice {
 };
 
 struct Fusion {
-  int anchor_operands = 0;                       // extras follow
-  std::vector<TensorType> anchor_in;             // types the anchor sees after the prologues
-  std::vector<TensorType> anchor_out;            // types the anchor writes before the epilogue
-  std::vector<Expr> prologue;                    // by operand; empty Expr: none. May be shorter.
-  Expr epilogue;                                 // empty: none
-  std::vector<std::optional<Slice>> in_slice;    // by operand; may be shorter
-  std::vector<std::optional<Slice>> out_slice;   // by output; may be shorter
+  int anchor_operands = 0;                      // extras follow
+  std::vector<TensorType> anchor_in;            // types the anchor sees after the prologues
+  std::vector<TensorType> anchor_out;           // types the anchor writes before the epilogue
+  std::vector<Expr> prologue;                   // by operand; empty Expr: none. May be shorter.
+  Expr epilogue;                                // empty: none
+  std::vector<std::optional<Slice>> in_slice;   // by operand; may be shorter
+  std::vector<std::optional<Slice>> out_slice;  // by output; may be shorter
 
   // No expression (slices may still stand).
   bool empty() const { return prologue.empty() && epilogue.empty(); }
