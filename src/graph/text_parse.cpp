@@ -128,6 +128,7 @@ std::string_view Reader::type_text() {
 struct Parser {
   Reader& in;
   int depth;
+  size_t start = 0;  // of the node or input that is being read
 
   Result<Graph> graph();
 
@@ -146,7 +147,6 @@ struct Parser {
   Result<std::vector<Value*>> operands(const Graph& g);
   // Puts the line before the error of a checker that knows no lines.
   Status here(Status s) { return std::move(s).at(fmt::format("line {}", in.line(start))); }
-  size_t start = 0;  // of the node or input that is being read
 };
 
 Result<Value*> Parser::value(const Graph& g) {
