@@ -16,52 +16,6 @@ using List = Offset<flatbuffers::Vector<Offset<T>>>;
 using Text = Offset<flatbuffers::String>;
 
 class Writer {
- public:
-  std::array<std::vector<std::byte>, kSections> run(const Plan& plan) {
-    const auto constants = list(plan.constants, [&](const HostTensor& t) {
-      const auto [offset, bytes] = append(Section::Weights, t.bytes());
-      return lathe_fb::CreatePart(b_, text(t.type().to_string()), offset, bytes);
-    });
-    const auto blobs = list(plan.blobs, [&](const std::vector<std::byte>& blob) {
-      const auto [offset, bytes] = append(Section::Kernels, blob);
-      return lathe_fb::CreatePart(b_, 0, offset, bytes);
-    });
-    const auto inputs = ports(plan.inputs), outputs = ports(plan.outputs);
-    const auto symbols = list(plan.symbols, [&](const SymbolRange& s) {
-      return lathe_fb::CreateSymbol(b_, text(s.name), s.min, s.opt, s.max);
-    });
-    const auto constraints = list(plan.constraints, [&](const Constraint& c) {
-      return lathe_fb::CreateConstraint(b_, static_cast<uint8_t>(c.kind), text(c.a.to_string()),
-                                        text(c.b.to_string()), text(c.message));
-    });
-    const auto tensors = list(plan.tensors, [&](const PlanTensor& t) { return tensor(t); });
-    const auto steps = list(plan.steps, [&](const Step& s) { return step(s); });
-    const auto model = text(plan.model), key = text(plan.device_key), options = text(plan.options),
-               graph = text(plan.graph);
-    const auto errors = b_.CreateVector(plan.end_to_end);
-    lathe_fb::PlanBuilder p(b_);
-    p.add_model(model);
-    p.add_device_key(key);
-    p.add_device(static_cast<uint8_t>(plan.device));
-    p.add_options(options);
-    p.add_inputs(inputs);
-    p.add_outputs(outputs);
-    p.add_symbols(symbols);
-    p.add_constraints(constraints);
-    p.add_tensors(tensors);
-    p.add_steps(steps);
-    p.add_constants(constants);
-    p.add_blobs(blobs);
-    p.add_nodes_in_model(plan.nodes_in_model);
-    p.add_end_to_end(errors);
-    p.add_graph(graph);
-    b_.Finish(p.Finish());
-    const auto* data = reinterpret_cast<const std::byte*>(b_.GetBufferPointer());
-    sections_[0].assign(data, data + b_.GetSize());
-    return std::move(sections_);
-  }
-
- private:
   Text text(const std::string& s) { return b_.CreateSharedString(s); }
 
   template <class T, class F>
@@ -132,6 +86,52 @@ class Writer {
                                 in_place, s.seconds, s.measured, why, proof);
   }
 
+ public:
+  std::array<std::vector<std::byte>, kSections> run(const Plan& plan) {
+    const auto constants = list(plan.constants, [&](const HostTensor& t) {
+      const auto [offset, bytes] = append(Section::Weights, t.bytes());
+      return lathe_fb::CreatePart(b_, text(t.type().to_string()), offset, bytes);
+    });
+    const auto blobs = list(plan.blobs, [&](const std::vector<std::byte>& blob) {
+      const auto [offset, bytes] = append(Section::Kernels, blob);
+      return lathe_fb::CreatePart(b_, 0, offset, bytes);
+    });
+    const auto inputs = ports(plan.inputs), outputs = ports(plan.outputs);
+    const auto symbols = list(plan.symbols, [&](const SymbolRange& s) {
+      return lathe_fb::CreateSymbol(b_, text(s.name), s.min, s.opt, s.max);
+    });
+    const auto constraints = list(plan.constraints, [&](const Constraint& c) {
+      return lathe_fb::CreateConstraint(b_, static_cast<uint8_t>(c.kind), text(c.a.to_string()),
+                                        text(c.b.to_string()), text(c.message));
+    });
+    const auto tensors = list(plan.tensors, [&](const PlanTensor& t) { return tensor(t); });
+    const auto steps = list(plan.steps, [&](const Step& s) { return step(s); });
+    const auto model = text(plan.model), key = text(plan.device_key), options = text(plan.options),
+               graph = text(plan.graph);
+    const auto errors = b_.CreateVector(plan.end_to_end);
+    lathe_fb::PlanBuilder p(b_);
+    p.add_model(model);
+    p.add_device_key(key);
+    p.add_device(static_cast<uint8_t>(plan.device));
+    p.add_options(options);
+    p.add_inputs(inputs);
+    p.add_outputs(outputs);
+    p.add_symbols(symbols);
+    p.add_constraints(constraints);
+    p.add_tensors(tensors);
+    p.add_steps(steps);
+    p.add_constants(constants);
+    p.add_blobs(blobs);
+    p.add_nodes_in_model(plan.nodes_in_model);
+    p.add_end_to_end(errors);
+    p.add_graph(graph);
+    b_.Finish(p.Finish());
+    const auto* data = reinterpret_cast<const std::byte*>(b_.GetBufferPointer());
+    sections_[0].assign(data, data + b_.GetSize());
+    return std::move(sections_);
+  }
+
+ private:
   FlatBufferBuilder b_;
   std::array<std::vector<std::byte>, kSections> sections_;
 };
