@@ -27,10 +27,11 @@ class Doubles {
 // Whether operand k is there.
 inline bool given(const RefArgs& a, size_t k) { return k < a.in.size() && !a.in[k].empty(); }
 
-// Writes element `at` of output 0 and what scales its error bound.
+// Writes element `at` of output 0 and what scales its error bound (nothing where that is NaN: then
+// the value is too, or infinite).
 inline void put(const RefArgs& a, int64_t at, double value, double magnitude) {
   a.out[0].set_f64(at, value);
-  if (a.magnitude != nullptr) a.magnitude->set_f64(at, magnitude);
+  if (a.magnitude != nullptr) a.magnitude->set_f64(at, magnitude >= 0 ? magnitude : 0);
 }
 // The result is exact: only the rounding to the output's type is allowed for.
 inline void put_exact(const RefArgs& a, int64_t at) {
