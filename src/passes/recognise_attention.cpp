@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// recognise_attention: softmax(q k^T * scale + mask) v in the forms that exporters write becomes
+// Attention. The scale may stand on q, on k, on both or behind the product; the mask is an addend
+// or a Where; a Where(IsNaN) around the softmax is what Attention does by itself.
+#include <algorithm>
+#include <cmath>
+
+#include "passes/match.h"
+#include "passes/pass.h"
+#include "passes/term.h"
+
+namespace lathe {
+namespace {
+
+struct Match {
+  Value *q = nullptr, *k = nullptr, *v = nullptr;  // k as MatMul reads it
+  Value* mask = nullptr;
+  double scale = 1;
+  bool k_transposed = false;  // k is [..., T, D] already
+  Node* scores = nullptr;     // the first product
+};
+
+// A product without bias and without a transposed first operand.
+bool is_plain_product(const Node* n) {
+  return n && n->is("MatMul") && !n->in(2) && n->op.attrs.i("transpose_a") == 0;
+}
+
+// Behind factors that are literals: the tensor, and the factors multiplied into *scale.
+Value* unscaled(Value* v, double* scale) {
+  const Product p = product_of(Term::of(v));
+  if (p.factors.size() != 1 || !p.factors[0].tensor() || !std::isfinite(p.scale)) return v;
+  Value* tensor = p.factors[0].tensor();
+  if (tensor->type != v->type) return v;
+  *scale *= p.scale;
+  return tensor;
+}
+
+// The softmax whose probabilities `v` are, seen through Where(IsNaN(p), 0, p).
+Node* softmax_of(const Value* v) {
+  Node* softmax = made_by(v, "Softmax");
+  if (softmax) return v->read_once() ? softmax : nullptr;
+  const Node* where = v->producer;
+  const Term t = Term::of(const_cast<Value*>(v));
+  if (!where || !v->read_once() || !t.is(ScalarOp::Select)) return nullptr;
+  const Term condition = t.arg(0);
+  const std::optional<double> fill = t.arg(1).literal();
+  if (!condition.is(ScalarOp::IsNan) || !(condition.arg(0) == t.arg(2)) || fill != 0)
+    return nullptr;
+  Value* p = t.arg(2).tensor();
+  softmax = made_by(p, "Softmax");
+  const bool private_to_it =
+      softmax && p->output_uses == 0 &&
+      std::all_of(p->readers.begin(), p->readers.end(), [&](const Node* r) {
+        return r == where || (r->out()->read_once() && r->out()->readers.size() == 1 &&
+                              r->out()->readers[0] == where);
+      });
+  return private_to_it ? softmax : nullptr;
+}
+
+bool take_product(Term t, Match& m) {
+  const Product p = product_of(t);
+  if (p.factors.size() != 1 || !std::isfinite(p.scale)) return false;
+  Value* tensor = p.factors[0].tensor();
+  if (!tensor || !is_plain_product(made_by(tensor, "MatMul")) || !tensor->read_once()) return false;
+  m.scores = tensor->producer;
+  m.scale = p.scale;
+  return true;
+}
+
+// scores = scale * product [+ mask].
+bool match_scores(Value* scores, Match& m) {
+  const Term t = Term::of(scores);
+  if (take_product(t, m)) return true;
+  if (!t.is(ScalarOp::Add)) return false;
+  return t.either_order([&](Term product, Term mask) {
+    if (!take_product(product, m) || !mask.tensor()) return false;
+    m.mask = mask.tensor();
+    return true;
+  });
+}
+
+// k^T has a Transpose of its own above it, which the one that is added will meet and undo.
+bool has_own_transpose(const Value* v) {
+  while (v->read_once() && v->producer) {
+    if (v->producer->is("Transpose")) return true;
+    if (!v->producer->is("Reshape")) return false;
+    v = v->producer->in(0);
+  }
+  return false;
+}
+
+bool match(Node* root, Match& m) {
+  if (!is_plain_product(root) || root->op.attrs.i("transpose_b") != 0 || is_dead(*root))
+    return false;
+  m.v = root->in(1);
+  Node* softmax = softmax_of(root->in(0));
+  if (!softmax || softmax->op.attrs.i("log") != 0) return false;
+  const int rank = softmax->out()->type.rank();
+  Result<int> axis = normalize_axis(softmax->op.attrs.i("axis"), rank);
+  if (!axis.ok() || *axis != rank - 1 || !softmax->in(0)->read_once()) return false;
+  if (!match_scores(softmax->in(0), m)) return false;
+  if (m.scores->out()->type != softmax->out()->type) return false;
+  if (m.mask && m.mask->type.rank() > rank) return false;
+  m.q = unscaled(m.scores->in(0), &m.scale);
+  m.k = unscaled(m.scores->in(1), &m.scale);
+  m.k_transposed = m.scores->op.attrs.i("transpose_b") != 0;
+  if (!is_float(m.q->type.dtype) || m.q->type.dtype != m.v->type.dtype) return false;
+  return m.k_transposed || has_own_transpose(m.k);
+}
+
+Result<Value*> swapped(Rewriter& rw, Value* v) {
+  Ints perm;
+  for (int d = 0; d < v->type.rank(); ++d) perm.push_back(d);
+  std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
+  return rw.add("Transpose", {v}, Attrs().set("perm", std::move(perm)));
+}
+
+Result<bool> run(Graph& graph, const PassOptions&) {
+  Rewriter rw(graph);
+  for (Node* root : graph.nodes()) {
+    Match m;
+    if (!match(root, m)) continue;
+    rw.before(root);
+    Value* k = m.k_transposed ? m.k : LATHE_TRY(swapped(rw, m.k));
+    std::vector<Value*> operands{m.q, k, m.v};
+    if (m.mask) operands.push_back(m.mask);
+    Attrs attrs;
+    attrs.set("scale", m.scale).set("causal", int64_t{0});
+    Result<Value*> y = rw.add("Attention", std::move(operands), std::move(attrs),
+                              joined_names(m.scores->name, root->name));
+    if (y.ok() && (*y)->type == root->out()->type) rw.replace(root->out(), *y);
+  }
+  if (rw.changes() > 0) rw.erase_dead();
+  return rw.changes() > 0;
+}
+
+}  // namespace
+
+const Pass& pass_recognise_attention() {
+  static constexpr Pass pass{
+      .name = "recognise_attention",
+      .doc =
+          "softmax(q k^T * scale + mask) v becomes Attention. A row that the mask excludes "
+          "whole gives 0 where the chain gives NaN.",
+      .run = run};
+  return pass;
+}
+
+}  // namespace lathe
