@@ -3,16 +3,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace lathe {
 namespace {
 
-constexpr std::string_view kText = R"(graph g(%x: f32[2,3]) {
+constexpr std::string_view kText = R"IR(graph g(%x: f32[2,3]) {
   %a = Reshape{shape=dims[2, 3]}(%x)
   %h = Constant{value=f32[] {0.5}}()
-  %y = Pointwise{expr="(a:f32, b:f32) -> mul(a, b)"
-}
-(% a, % h) return y = % y
-})";
+  %y = Pointwise{expr="(a:f32, b:f32) -> mul(a, b)"}(%a, %h)
+  return y=%y
+})IR";
 
 Graph sample() {
   Result<Graph> g = parse_graph(kText);
