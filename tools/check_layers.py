@@ -47,13 +47,20 @@ def module_of(path, layers):
     return None
 
 
+def library_of(header, libraries):
+    """The entry of a listed library's header, or None."""
+    for library in libraries:
+        if header == library or header.startswith(library + "/"):
+            return library
+    return None
+
+
 def check_library(module, header, libraries):
     if module == "include" and ("/" in header or header.endswith(".h")):
         return f"include may only include the standard library, not <{header}>"
-    for library, allowed in libraries.items():
-        if header == library or header.startswith(library + "/"):
-            if module not in allowed:
-                return f"{module} may not include <{header}>"
+    library = library_of(header, libraries)
+    if library is not None and module not in libraries[library]:
+        return f"{module} may not include <{header}>"
     return None
 
 
@@ -77,7 +84,9 @@ def check_file(root, file, module, layers, libraries):
         if not found:
             continue
         bracket, header = found.groups()
-        problem = (check_library(module, header, libraries) if bracket == "<" else
+        # Some libraries (Highway) want quotes.
+        is_library = bracket == "<" or library_of(header, libraries) is not None
+        problem = (check_library(module, header, libraries) if is_library else
                    check_own(root, module, file, header, layers))
         if problem:
             yield f"{file.relative_to(root)}:{number}: {problem}"
