@@ -105,7 +105,7 @@ Cost cost_normalize(const OpInstance& op) { return cost_of_elements(op, 8); }
 constexpr AttrDef kAttrs[] = {
     {"axes", AttrKind::Ints, "", "the axes that are normalized together"},
     {"epsilon", AttrKind::Float, "0.00001", "added to the variance or the mean of squares"},
-    {"kind", AttrKind::Text, "\"layer\"", "layer: subtract the mean; rms: do not"},
+    {"kind", AttrKind::Text, "layer", "layer: subtract the mean; rms: do not"},
 };
 
 }  // namespace

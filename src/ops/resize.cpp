@@ -272,11 +272,11 @@ Cost cost_resize(const OpInstance& op) {
 }
 
 constexpr AttrDef kAttrs[] = {
-    {"mode", AttrKind::Text, "\"nearest\"", "nearest, linear or cubic"},
-    {"coordinates", AttrKind::Text, "\"half_pixel\"",
+    {"mode", AttrKind::Text, "nearest", "nearest, linear or cubic"},
+    {"coordinates", AttrKind::Text, "half_pixel",
      "half_pixel, half_pixel_symmetric, pytorch_half_pixel, align_corners, asymmetric or "
      "tf_crop_and_resize"},
-    {"nearest_mode", AttrKind::Text, "\"round_prefer_floor\"",
+    {"nearest_mode", AttrKind::Text, "round_prefer_floor",
      "round_prefer_floor, round_prefer_ceil, floor or ceil"},
     {"cubic_a", AttrKind::Float, "-0.75", "the cubic kernel's coefficient"},
     {"exclude_outside", AttrKind::Int, "0", "1: weights outside x are 0 and the rest sums to 1"},
