@@ -24,6 +24,9 @@ struct LoadOptions {
   // Shapes that replace what the file says of inputs, by name. Ranks must agree where both are
   // known.
   std::map<std::string, Shape> input_shapes;
+  // Inputs that are constants of this build, by name: shapes, axes, counts that a model takes as
+  // inputs and that must be known when it is built. They are no inputs of the graph any more.
+  std::map<std::string, HostTensor> input_values;
 };
 
 // `external` may be null: then a model that keeps tensors in other files is refused.

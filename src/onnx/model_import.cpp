@@ -5,6 +5,7 @@
 
 #include "onnx/names.h"
 #include "onnx/node_import.h"
+#include "onnx/node_order.h"
 #include "onnx/tensor_proto.h"
 
 namespace lathe {
@@ -15,7 +16,7 @@ using lathe_onnx::FunctionProto;
 using lathe_onnx::NodeProto;
 
 constexpr int64_t kNewestIr = 64;  // far beyond any that exists
-constexpr int64_t kOldestOpset = 7;
+constexpr int64_t kOldestOpset = 6;
 constexpr int64_t kNewestOpset = 1000;  // operators change by opset; unknown ones fail by name
 
 bool is_made_up(std::string_view name) {
@@ -96,6 +97,17 @@ Status ModelImport::add_initializers(Scope& scope) {
   return {};
 }
 
+Result<Value*> ModelImport::fixed_input(const std::string& name, const TensorType& type,
+                                        const HostTensor& value) {
+  if (value.dtype() != type.dtype || value.shape().rank() != type.rank()) {
+    return invalid("the input '{}' is {}, and the value given for it is {}", printable(name),
+                   type.to_string(), value.type().to_string());
+  }
+  Value* v = LATHE_TRY(state_.constant(value, printable(name)));
+  state_.graph.rename(v, printable(name));
+  return v;
+}
+
 Status ModelImport::add_inputs(Scope& scope) {
   for (const auto& input : model_.graph().input()) {
     if (scope.initializers.contains(input.name())) continue;  // a constant with a default value
@@ -114,7 +126,14 @@ Status ModelImport::add_inputs(Scope& scope) {
       return invalid("the input '{}' has no shape", printable(input.name()))
           .with_cure(fmt::format("give one: --shapes {}:...", printable(input.name())));
     }
-    Value* v = state_.graph.add_input(input.name(), {claim.dtype, std::move(claim.shape)});
+    const TensorType type{claim.dtype, std::move(claim.shape)};
+    Value* v = nullptr;
+    if (auto fixed = options_.input_values.find(input.name());
+        fixed != options_.input_values.end()) {
+      v = LATHE_TRY(fixed_input(input.name(), type, fixed->second));
+    } else {
+      v = state_.graph.add_input(input.name(), type);
+    }
     LATHE_TRY(define(input.name(), v, scope));
   }
   return {};
@@ -256,7 +275,9 @@ Result<Graph> ModelImport::run() {
   state_.graph.name = printable(model_.graph().name());
   LATHE_TRY(add_initializers(scope));
   LATHE_TRY(add_inputs(scope));
-  for (const NodeProto& node : model_.graph().node()) LATHE_TRY(import_node(node, scope));
+  for (int i : LATHE_TRY(node_order(model_.graph()))) {
+    LATHE_TRY(import_node(model_.graph().node(i), scope));
+  }
   LATHE_TRY(add_outputs(scope));
   return std::move(state_.graph);
 }

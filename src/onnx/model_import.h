@@ -34,6 +34,8 @@ class ModelImport {
   Status check_header();
   Status add_initializers(Scope& scope);
   Status add_inputs(Scope& scope);
+  Result<Value*> fixed_input(const std::string& name, const TensorType& type,
+                             const HostTensor& value);
   Status add_outputs(Scope& scope);
   Status import_node(const lathe_onnx::NodeProto& node, Scope& scope);
   Status import_operator(const lathe_onnx::NodeProto& node, Scope& scope,

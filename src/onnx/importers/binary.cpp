@@ -36,6 +36,17 @@ Result<std::string> body(NodeImport& n) {
   return internal("{} has no expression", n.type());
 }
 
+// Opset 6 lines B up with the dimensions of A from `axis` on; PRelu's slopes are A's channels.
+Result<Value*> aligned(NodeImport& n, const Value* a, Value* b) {
+  const int rank = a->type.rank(), own = b->type.rank();
+  const bool slopes = n.type() == "PRelu" && own == 1 && rank > 1 && !b->type.shape[0].is(1);
+  const int64_t axis = slopes ? 1 : n.i("axis", rank - own);
+  if (own == 0 || own > rank || axis < 0 || axis + own >= rank) return b;
+  Dims shape(b->type.shape.begin(), b->type.shape.end());
+  shape.insert(shape.end(), static_cast<size_t>(rank - own - axis), 1);
+  return n.reshape(b, std::move(shape));
+}
+
 }  // namespace
 
 Status import_binary(NodeImport& n) {
@@ -45,6 +56,7 @@ Status import_binary(NodeImport& n) {
     return invalid("the operands are {} and {}; they must have one type", to_string(a->type.dtype),
                    to_string(b->type.dtype));
   }
+  if (n.opset() < 7) b = LATHE_TRY(aligned(n, a, b));
   return n.result(LATHE_TRY(n.pointwise(LATHE_TRY(body(n)), {a, b})));
 }
 
