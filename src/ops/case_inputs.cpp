@@ -4,37 +4,22 @@
 #include <limits>
 #include <numeric>
 
+#include "base/hash.h"
+#include "base/random.h"
 #include "ops/cases.h"
 
 namespace lathe {
 namespace {
 
-// splitmix64: the same numbers on every machine.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-  double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }  // [0, 1)
-  int64_t below(int64_t n) { return static_cast<int64_t>(next() % static_cast<uint64_t>(n)); }
-
- private:
-  uint64_t state_;
-};
-
 double random_value(DType type, const CaseFill& fill, Random& random) {
-  if (type == DType::Bool) return static_cast<double>(random.below(2));
+  if (type == DType::Bool) return static_cast<double>(random.integer(0, 1));
   double low = fill.low, high = fill.high;
   if (!fill.has_range) {
     high = is_int(type) ? (bits(type) < 8 ? 1 : 8) : 2;
     low = kind(type) == DKind::Uint ? 0 : -high;
   }
-  if (!is_int(type)) return low + (high - low) * random.uniform();
-  return low + static_cast<double>(random.below(static_cast<int64_t>(high - low) + 1));
+  if (!is_int(type)) return random.uniform(low, high);
+  return static_cast<double>(random.integer(static_cast<int64_t>(low), static_cast<int64_t>(high)));
 }
 
 double special_value(DType type, const CaseFill& fill, Random& random) {
@@ -42,15 +27,15 @@ double special_value(DType type, const CaseFill& fill, Random& random) {
   // Integers saturate to their extremes.
   const double specials[] = {std::nan(""), kInf, -kInf, 0.0, -0.0, 1.0, -1.0, 1e-40, 3e38, -0.5};
   const double extremes[] = {-kInf, kInf, 0, 1, -1};
-  if (random.below(2) == 0) return random_value(type, fill, random);
-  return is_float(type) ? specials[random.below(10)] : extremes[random.below(5)];
+  if (random.integer(0, 1) == 0) return random_value(type, fill, random);
+  return is_float(type) ? specials[random.integer(0, 9)] : extremes[random.integer(0, 4)];
 }
 
 std::vector<double> shuffled(int64_t count, Random& random) {
   std::vector<double> out(static_cast<size_t>(count));
   std::iota(out.begin(), out.end(), 0.0);
   for (int64_t i = count - 1; i > 0; --i) {
-    std::swap(out[static_cast<size_t>(i)], out[static_cast<size_t>(random.below(i + 1))]);
+    std::swap(out[static_cast<size_t>(i)], out[static_cast<size_t>(random.integer(0, i))]);
   }
   return out;
 }
@@ -72,12 +57,6 @@ void fill_tensor(HostTensor& t, const CaseFill& fill, Random& random) {
   }
 }
 
-uint64_t hash_text(std::string_view text) {
-  uint64_t h = 0xcbf29ce484222325;
-  for (char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return h;
-}
-
 }  // namespace
 
 Result<std::vector<HostTensor>> inputs_of(const Case& c, const OpInstance& op, uint64_t seed) {
@@ -90,7 +69,7 @@ Result<std::vector<HostTensor>> inputs_of(const Case& c, const OpInstance& op, u
     bool fillable = op.in[k].dtype != DType::String && kind(op.in[k].dtype) != DKind::Complex;
     if (!fillable) return unsupported("cannot fill {}", op.in[k].to_string());
     HostTensor t = LATHE_TRY(HostTensor::zeros({op.in[k].dtype, op.in[k].shape}));
-    Random random(hash_text(c.text) ^ (seed * 31 + k));
+    Random random(hash64(c.text, seed * 31 + k));
     fill_tensor(t, k < c.fills.size() ? c.fills[k] : CaseFill{}, random);
     out.push_back(std::move(t));
   }

@@ -4,13 +4,14 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 
+#include "base/file.h"
 #include "ops/text.h"
 
 namespace lathe {
 namespace {
+
+constexpr int64_t kMaxBytes = 1 << 20;
 
 std::string_view without_comment(std::string_view line) {
   bool in_quotes = false;
@@ -225,9 +226,8 @@ Result<std::vector<Case>> parse_cases(const OpDef& def, std::string_view text) {
 
 Result<std::vector<Case>> load_cases(const OpDef& def, const std::string& folder) {
   std::string path = fmt::format("{}/{}.cases", folder, stem_of(def));
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return not_found("{} cannot be read", path);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::vector<std::byte> bytes = LATHE_TRY(read_file(path, kMaxBytes));
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   return parse_cases(def, text);
 }
 
