@@ -1,0 +1,53 @@
+# The CUDA backend, and NVRTC's library beside it. Nothing of CUDA is needed here: .cu files are C++
+# to the host compiler, and their device halves are embedded as text.
+lathe_module(cuda backends/cuda DEPENDS device ops tensor base LIBRARIES ${CMAKE_DL_LIBS}
+             SUBFOLDERS api tactics)
+set(cuda_folder ${CMAKE_CURRENT_SOURCE_DIR}/backends/cuda)
+file(GLOB cuda_tactics CONFIGURE_DEPENDS ${cuda_folder}/tactics/*.cu)
+file(GLOB cuda_shared CONFIGURE_DEPENDS ${cuda_folder}/kernels/*.cuh)
+set_source_files_properties(${cuda_tactics} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++")
+set(cuda_texts ${PROJECT_BINARY_DIR}/generated/backends/cuda/device_text.cpp)
+add_custom_command(
+  OUTPUT ${cuda_texts}
+  COMMAND ${CMAKE_COMMAND} -D OUTPUT=${cuda_texts} -D "FILES=${cuda_shared};${cuda_tactics}"
+          -P ${cuda_folder}/embed_kernels.cmake
+  DEPENDS ${cuda_tactics} ${cuda_shared} ${cuda_folder}/embed_kernels.cmake
+  VERBATIM)
+target_sources(lathe_cuda PRIVATE ${cuda_tactics} ${cuda_texts})
+
+lathe_module(cuda_compile backends/cuda/compile DEPENDS cuda device base)
+
+# tactics.def and the folder agree.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${cuda_folder}/tactics.def)
+file(STRINGS ${cuda_folder}/tactics.def cuda_lines REGEX "^TACTIC\\(")
+set(cuda_listed)
+foreach(line ${cuda_lines})
+  string(REGEX MATCH "^TACTIC\\(([a-z0-9_]+)" _ "${line}")
+  list(APPEND cuda_listed ${CMAKE_MATCH_1})
+endforeach()
+file(GLOB cuda_files CONFIGURE_DEPENDS RELATIVE ${cuda_folder}/tactics ${cuda_folder}/tactics/*.cu
+     ${cuda_folder}/tactics/*.cpp)
+list(TRANSFORM cuda_files REPLACE "\\.(cu|cpp)$" "")
+list(FILTER cuda_files EXCLUDE REGEX "_test$")
+foreach(name ${cuda_files})
+  if(NOT name IN_LIST cuda_listed)
+    message(FATAL_ERROR "backends/cuda/tactics/${name} is an orphan: add a line to tactics.def")
+  endif()
+endforeach()
+foreach(name ${cuda_listed})
+  if(NOT name IN_LIST cuda_files)
+    message(FATAL_ERROR "backends/cuda/tactics.def lists ${name}, and there is no such file")
+  endif()
+endforeach()
+
+# Where the toolkit's headers are, our declarations are compared with them.
+find_path(LATHE_CUDA_INCLUDE NAMES cuda.h HINTS ENV CUDA_HOME ENV CUDA_PATH
+          PATHS /usr/local/cuda PATH_SUFFIXES include)
+if(LATHE_CUDA_INCLUDE AND EXISTS ${LATHE_CUDA_INCLUDE}/nvrtc.h
+   AND EXISTS ${LATHE_CUDA_INCLUDE}/cublasLt.h AND EXISTS ${LATHE_CUDA_INCLUDE}/cudnn.h)
+  add_library(cuda_headers_check OBJECT ${cuda_folder}/api/check/headers_check.cpp)
+  target_include_directories(cuda_headers_check PRIVATE ${PROJECT_SOURCE_DIR}/src
+                                                        ${PROJECT_SOURCE_DIR}/include)
+  target_include_directories(cuda_headers_check SYSTEM PRIVATE ${LATHE_CUDA_INCLUDE})
+  target_link_libraries(cuda_headers_check PRIVATE fmt::fmt)
+endif()

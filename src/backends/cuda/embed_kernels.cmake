@@ -1,0 +1,20 @@
+# Writes OUTPUT, a C++ file that holds the device half of each of FILES as text: of a .cuh the whole
+# file, of a .cu what stands between `#ifdef __CUDACC_RTC__` and the `#else` of the host half.
+#   cmake -D OUTPUT=... -D FILES=a.cu;b.cuh -P embed_kernels.cmake
+set(text "// Written by embed_kernels.cmake.\n#include \"backends/cuda/kernel_text.h\"\n\nnamespace lathe::cuda {\n\n")
+string(APPEND text "std::string_view device_text(std::string_view name) {\n")
+foreach(file ${FILES})
+  file(READ ${file} content)
+  cmake_path(GET file STEM name)
+  string(FIND "${content}" "#ifdef __CUDACC_RTC__" begin)
+  if(NOT begin EQUAL -1)
+    string(FIND "${content}" "\n#else" end REVERSE)
+    string(SUBSTRING "${content}" ${begin} -1 content)
+    math(EXPR length "${end} - ${begin}")
+    string(SUBSTRING "${content}" 0 ${length} content)
+    string(REGEX REPLACE "^#ifdef[^\n]*\n" "" content "${content}")
+  endif()
+  string(APPEND text "  if (name == \"${name}\") return R\"KERNEL(${content}\n)KERNEL\";\n")
+endforeach()
+string(APPEND text "  return {};\n}\n\n}  // namespace lathe::cuda\n")
+file(WRITE ${OUTPUT} "${text}")
