@@ -57,6 +57,8 @@ class LATHE_API Tensor {
   }
   const std::vector<std::string>& strings() const { return strings_; }
   std::vector<double> to_doubles() const;  // any numeric type
+  // The same values in another numeric type: rounded to nearest, integers saturated.
+  Result<Tensor> converted(Type type) const;
 
  private:
   friend struct TensorAccess;

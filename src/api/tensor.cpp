@@ -92,6 +92,19 @@ std::vector<double> Tensor::to_doubles() const {
   return t.ok() && type_ != Type::String ? t->to_f64() : std::vector<double>();
 }
 
+Result<Tensor> Tensor::converted(Type type) const {
+  if (type == type_) return *this;
+  if (type == Type::String || type_ == Type::String)
+    return unsupported("strings do not convert to numbers");
+  const HostTensor from = LATHE_TRY(TensorAccess::to(*this));
+  HostTensor to = LATHE_TRY(HostTensor::make({to_internal(type), from.shape()}));
+  if (!is_computable(from.dtype()) || !is_computable(to.dtype())) {
+    return unsupported("{} does not convert to {}", to_string(type_), to_string(type));
+  }
+  for (int64_t i = 0; i < from.elements(); ++i) to.set_f64(i, from.get_f64(i));
+  return TensorAccess::from(to);
+}
+
 Tensor TensorAccess::from(const HostTensor& tensor) {
   Tensor t;
   t.type_ = to_public(tensor.dtype());

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// lathe build MODEL.onnx -o FILE.engine
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "engine_options.h"
+#include "show.h"
+
+namespace lathe::cli {
+namespace {
+
+struct Options {
+  EngineOptions engine;
+  std::string output;
+  bool why = false, json = false;
+};
+
+int run(Options& o) {
+  if (is_engine_file(o.engine.file)) {
+    return fail(Status(Code::InvalidInput,
+                       o.engine.file + ": it is an engine already, expected an ONNX model"));
+  }
+  Result<Engine> engine = open_engine(o.engine);
+  if (!engine.ok()) return fail(engine.status());
+  if (o.output.empty()) o.output = o.engine.file.substr(0, o.engine.file.rfind('.')) + ".engine";
+  if (Status s = engine->save(o.output); !s.ok()) return fail(s);
+  if (o.json) {
+    nlohmann::json j = engine_json(*engine);
+    j["file"] = o.output;
+    fmt::print("{}\n", j.dump(2));
+    return kFine;
+  }
+  fmt::print("{}", summary(*engine));
+  if (o.why) fmt::print("{}", reasons(*engine));
+  fmt::print("wrote {}\n", o.output);
+  return kFine;
+}
+
+}  // namespace
+
+void add_build(CLI::App& app, int& exit_code) {
+  CLI::App* c = app.add_subcommand("build", "Build a tuned engine from an ONNX model");
+  auto o = std::make_shared<Options>();
+  o->engine.add_to(*c);
+  c->add_option("-o,--output", o->output,
+                "engine file to write; default: the model's name with .engine");
+  c->add_flag("--why", o->why, "say of each step why its tactic won and what was not fused");
+  c->add_flag("--json", o->json, "print the result as JSON");
+  c->callback([o, &exit_code] { exit_code = run(*o); });
+}
+
+}  // namespace lathe::cli

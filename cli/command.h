@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What the subcommands share: one function each, registered in main.cpp, exit codes, errors.
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "lathe/lathe.h"
+
+namespace lathe::cli {
+
+// Exit codes of every command.
+constexpr int kFine = 0, kDifferent = 1, kBadInput = 2, kMachine = 3, kBug = 70;
+
+// Prints "lathe: message" and, where known, the cure on a second line; the exit code.
+int fail(const Status& status);
+
+// Each adds its subcommand and the callback that runs it; `exit_code` receives the result.
+void add_build(CLI::App& app, int& exit_code);
+void add_run(CLI::App& app, int& exit_code);
+void add_bench(CLI::App& app, int& exit_code);
+void add_inspect(CLI::App& app, int& exit_code);
+void add_compare(CLI::App& app, int& exit_code);
+void add_facts(CLI::App& app, int& exit_code);  // ops, devices, version
+
+}  // namespace lathe::cli

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine_options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+
+#include "progress.h"
+
+namespace lathe::cli {
+namespace {
+
+Status bad(std::string message) { return Status(Code::InvalidInput, std::move(message)); }
+
+Status parse_one(std::string_view text, std::map<std::string, std::vector<int64_t>>& shapes) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) {
+    return bad(fmt::format("shape '{}': expected NAME:1x3x224x224", text));
+  }
+  std::vector<int64_t> sizes;
+  std::string_view rest = text.substr(colon + 1);
+  while (!rest.empty()) {
+    int64_t size = 0;
+    const auto r = std::from_chars(rest.data(), rest.data() + rest.size(), size);
+    if (r.ec != std::errc() || size < 0)
+      return bad(fmt::format("shape '{}': expected NAME:1x3x224x224", text));
+    sizes.push_back(size);
+    rest.remove_prefix(static_cast<size_t>(r.ptr - rest.data()));
+    if (!rest.empty() && rest.front() != 'x')
+      return bad(fmt::format("shape '{}': expected NAME:1x3x224x224", text));
+    if (!rest.empty()) rest.remove_prefix(1);
+  }
+  shapes[std::string(text.substr(0, colon))] = std::move(sizes);
+  return {};
+}
+
+}  // namespace
+
+Status parse_shapes(const std::vector<std::string>& texts,
+                    std::map<std::string, std::vector<int64_t>>& shapes) {
+  for (const std::string& text : texts) {
+    std::string_view rest = text;
+    while (!rest.empty()) {
+      const size_t comma = rest.find(',');
+      if (Status s = parse_one(rest.substr(0, comma), shapes); !s.ok()) return s;
+      rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+    }
+  }
+  return {};
+}
+
+void EngineOptions::add_to(CLI::App& c) {
+  c.add_option("model", file, "MODEL.onnx or FILE.engine")->required();
+  c.add_option("--device", build.device, "cpu, cuda or cuda:N")->capture_default_str();
+  c.add_flag("--fp16", build.fp16, "allow FP16 where it is faster");
+  c.add_flag("--bf16", build.bf16, "allow BF16 where it is faster");
+  c.add_flag("--tf32", build.tf32, "allow TF32 in products (GPU)");
+  c.add_option("--shapes", shapes, "fixed input shapes: NAME:1x3x224x224,...");
+  c.add_option("--min-shapes", min_shapes, "smallest shapes of dynamic inputs");
+  c.add_option("--opt-shapes", opt_shapes, "shapes to tune for");
+  c.add_option("--max-shapes", max_shapes, "largest shapes of dynamic inputs");
+  c.add_option("--threads", build.threads, "CPU threads; 0: what this container may use");
+  c.add_option("--workspace", build.workspace_bytes,
+               "bytes of scratch memory that a step may take");
+  c.add_option("--timing-cache", build.timing_cache, "file of measurements; 'none': keep none");
+  c.add_flag("--no-tune", no_tune, "choose by the cost model, measure nothing");
+  c.add_flag("--no-fuse", no_fuse, "every operator a step of its own");
+  c.add_option("--no-pass", build.disabled_passes, "leave out an optimizer pass by name");
+  c.add_option("--verify", verify, "check tactics against the reference: full, sample or off")
+      ->check(CLI::IsMember({"full", "sample", "off"}));
+  c.add_option("--dump-passes", build.dump_passes_dir, "folder for the graph after each pass");
+  c.add_option("--test-setting", build.test_settings, "hostile settings for tests")->group("");
+}
+
+Status EngineOptions::finish() {
+  build.tune = !no_tune;
+  build.fuse = !no_fuse;
+  build.verify = verify == "off"    ? VerifyMode::Off
+                 : verify == "full" ? VerifyMode::Full
+                                    : VerifyMode::Sample;
+  std::map<std::string, std::vector<int64_t>> fixed, min, opt, max;
+  if (Status s = parse_shapes(shapes, fixed); !s.ok()) return s;
+  if (Status s = parse_shapes(min_shapes, min); !s.ok()) return s;
+  if (Status s = parse_shapes(opt_shapes, opt); !s.ok()) return s;
+  if (Status s = parse_shapes(max_shapes, max); !s.ok()) return s;
+  for (auto& [name, sizes] : fixed) build.shapes[name] = {sizes};
+  for (auto& [name, sizes] : min) {
+    if (!max.contains(name))
+      return bad(fmt::format("input '{}' has --min-shapes and no --max-shapes", name));
+    build.shapes[name] = {sizes, opt.contains(name) ? opt[name] : max[name], max[name]};
+  }
+  for (auto& [name, sizes] : max) {
+    if (!min.contains(name))
+      return bad(fmt::format("input '{}' has --max-shapes and no --min-shapes", name));
+  }
+  for (auto& [name, sizes] : opt) {
+    if (!min.contains(name)) build.shapes[name] = {sizes};
+  }
+  return {};
+}
+
+bool is_engine_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  char magic[8] = {};
+  file.read(magic, sizeof(magic));
+  return file.gcount() == sizeof(magic) && std::memcmp(magic, "LATHEENG", sizeof(magic)) == 0;
+}
+
+Result<Engine> open_engine(EngineOptions& options,
+                           const std::map<std::string, std::vector<int64_t>>& fixed) {
+  if (is_engine_file(options.file)) return Engine::load(options.file);
+  if (Status s = options.finish(); !s.ok()) return s;
+  Result<Model> model = Model::load(options.file);
+  if (!model.ok()) return std::move(model).status();
+  for (const auto& [name, sizes] : fixed) options.build.shapes.try_emplace(name, ShapeRange{sizes});
+  ProgressBar bar;
+  bar.attach(options.build);
+  return Engine::build(*model, options.build);
+}
+
+}  // namespace lathe::cli

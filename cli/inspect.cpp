@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// lathe inspect MODEL.onnx|FILE.engine [--layers]
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "engine_options.h"
+#include "show.h"
+
+namespace lathe::cli {
+namespace {
+
+struct Options {
+  EngineOptions engine;
+  bool layers = false, why = false, graph = false, json = false;
+};
+
+int run(Options& o) {
+  Result<Engine> engine = open_engine(o.engine);
+  if (!engine.ok()) return fail(engine.status());
+  if (o.json) {
+    fmt::print("{}\n", engine_json(*engine).dump(2));
+    return kFine;
+  }
+  fmt::print("{}", summary(*engine));
+  if (o.layers) fmt::print("{}", layers(*engine));
+  if (o.why) fmt::print("{}", reasons(*engine));
+  if (o.graph) fmt::print("{}", engine->graph_text());
+  return kFine;
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, int& exit_code) {
+  CLI::App* c =
+      app.add_subcommand("inspect", "Show inputs, outputs, steps, tactics and the certificate");
+  auto o = std::make_shared<Options>();
+  o->engine.add_to(*c);
+  c->add_flag("--layers", o->layers, "a table of steps");
+  c->add_flag("--why", o->why, "why each tactic won and what was not fused");
+  c->add_flag("--graph", o->graph, "the optimized graph as text");
+  c->add_flag("--json", o->json, "print as JSON");
+  c->callback([o, &exit_code] { exit_code = run(*o); });
+}
+
+}  // namespace lathe::cli

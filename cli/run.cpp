@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// lathe run MODEL.onnx|FILE.engine --input ... --output NAME=FILE.npy --top 5 --labels FILE
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "command.h"
+#include "engine_options.h"
+#include "inputs.h"
+#include "show.h"
+
+namespace lathe::cli {
+namespace {
+
+struct Options {
+  EngineOptions engine;
+  InputOptions inputs;
+  std::vector<std::string> outputs;
+  int top = 0;
+  std::string labels;
+  bool json = false;
+};
+
+Result<std::vector<std::string>> read_labels(const std::string& path) {
+  std::vector<std::string> labels;
+  if (path.empty()) return labels;
+  std::ifstream file(path);
+  if (!file) return Status(Code::NotFound, fmt::format("{}: it cannot be read", path));
+  for (std::string line; std::getline(file, line);) labels.push_back(line);
+  return labels;
+}
+
+std::vector<size_t> top_indices(const std::vector<double>& values, int k) {
+  std::vector<size_t> order(values.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  const auto n = std::min(order.size(), static_cast<size_t>(k));
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(n), order.end(),
+                    [&](size_t a, size_t b) { return values[a] > values[b]; });
+  order.resize(n);
+  return order;
+}
+
+void print_top(const Tensor& t, const Options& o, const std::vector<std::string>& labels,
+               nlohmann::json& j) {
+  const std::vector<double> values = t.to_doubles();
+  for (size_t i : top_indices(values, o.top)) {
+    const std::string label = i < labels.size() ? labels[i] : "";
+    j["top"].push_back({{"index", i}, {"value", values[i]}, {"label", label}});
+    if (!o.json) fmt::print("    {:>6}  {:<12.6g} {}\n", i, values[i], label);
+  }
+}
+
+Status save_outputs(const Options& o, const Session& session, const std::vector<PortInfo>& ports) {
+  for (const std::string& text : o.outputs) {
+    const size_t equals = text.find('=');
+    const std::string name = equals == std::string::npos ? ports[0].name : text.substr(0, equals);
+    Result<Tensor> t = session.output(name);
+    if (!t.ok()) return std::move(t).status();
+    if (Status s = write_tensor(equals == std::string::npos ? text : text.substr(equals + 1), *t);
+        !s.ok())
+      return s;
+  }
+  return {};
+}
+
+int run(Options& o) {
+  Result<std::vector<std::string>> labels = read_labels(o.labels);
+  if (!labels.ok()) return fail(labels.status());
+  std::vector<PortInfo> ports;
+  if (!is_engine_file(o.engine.file)) {
+    Result<Model> model = Model::load(o.engine.file);
+    if (!model.ok()) return fail(model.status());
+    ports = model->inputs();
+  }
+  Tensors given;
+  if (!ports.empty()) {
+    Result<Tensors> t = load_inputs(o.inputs, ports);
+    if (!t.ok()) return fail(t.status());
+    given = *std::move(t);
+  }
+  Result<Engine> engine = open_engine(o.engine, shapes_of(given));
+  if (!engine.ok()) return fail(engine.status());
+  if (ports.empty()) {
+    Result<Tensors> t = load_inputs(o.inputs, engine->inputs());
+    if (!t.ok()) return fail(t.status());
+    given = *std::move(t);
+  }
+  Engine::OpenOptions open;
+  open.threads = o.engine.build.threads;
+  Result<Session> session = engine->open(open);
+  if (!session.ok()) return fail(session.status());
+  for (const PortInfo& p : engine->inputs()) {
+    if (!given.contains(p.name)) {
+      return fail(
+          Status(Code::InvalidInput,
+                 fmt::format("input '{}' {} is not given: --input {}=FILE, random:SEED or ones",
+                             p.name, type_text(p), p.name)));
+    }
+    if (Status s = session->set_input(p.name, given[p.name]); !s.ok()) return fail(s);
+  }
+  if (Status s = session->run(); !s.ok()) return fail(s);
+  nlohmann::json all = nlohmann::json::array();
+  for (const PortInfo& p : engine->outputs()) {
+    Result<Tensor> t = session->output(p.name);
+    if (!t.ok()) return fail(t.status());
+    nlohmann::json j = {{"name", p.name}, {"type", to_string(t->type())}, {"shape", t->shape()}};
+    if (!o.json)
+      fmt::print("{}: {}[{}]\n", p.name, to_string(t->type()), fmt::join(t->shape(), ","));
+    if (o.top > 0) print_top(*t, o, *labels, j);
+    all.push_back(std::move(j));
+  }
+  if (Status s = save_outputs(o, *session, engine->outputs()); !s.ok()) return fail(s);
+  if (o.json) fmt::print("{}\n", nlohmann::json{{"outputs", all}}.dump(2));
+  return kFine;
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, int& exit_code) {
+  CLI::App* c = app.add_subcommand("run", "Run a model or an engine on inputs");
+  auto o = std::make_shared<Options>();
+  o->engine.add_to(*c);
+  o->inputs.add_to(*c);
+  c->add_option("--output", o->outputs, "NAME=FILE.npy or .pb");
+  c->add_option("--top", o->top, "print the K largest values of each output");
+  c->add_option("--labels", o->labels, "file with a label a line");
+  c->add_flag("--json", o->json, "print as JSON");
+  c->callback([o, &exit_code] { exit_code = run(*o); });
+}
+
+}  // namespace lathe::cli

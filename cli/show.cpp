@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "show.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace lathe::cli {
+namespace {
+
+std::string shortened(const std::string& text, size_t width) {
+  return text.size() <= width ? text : text.substr(0, width - 3) + "...";
+}
+
+// "Conv" of "Conv{...}(...)".
+std::string op_name(const StepInfo& s) { return s.op.substr(0, s.op.find_first_of("{(")); }
+
+std::string micros(double seconds) { return fmt::format("{:.1f}", seconds * 1e6); }
+
+nlohmann::json ports_json(const std::vector<PortInfo>& ports) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const PortInfo& p : ports) list.push_back({{"name", p.name}, {"type", type_text(p)}});
+  return list;
+}
+
+}  // namespace
+
+std::string type_text(const PortInfo& port) {
+  std::string dims;
+  for (const DimInfo& d : port.shape) {
+    dims += (dims.empty() ? "" : ",") + (d.size >= 0 ? std::to_string(d.size) : d.symbol);
+  }
+  return fmt::format("{}[{}]", to_string(port.type), dims);
+}
+
+std::string summary(const Engine& engine) {
+  std::string text = fmt::format("{} on {}\n", engine.model_name(), engine.device());
+  for (const PortInfo& p : engine.inputs())
+    text += fmt::format("  input   {:<24} {}\n", p.name, type_text(p));
+  for (const PortInfo& p : engine.outputs())
+    text += fmt::format("  output  {:<24} {}\n", p.name, type_text(p));
+  const std::vector<StepInfo> steps = engine.steps();
+  double seconds = 0;
+  size_t checked = 0;
+  for (const StepInfo& s : steps) seconds += s.seconds, checked += s.checked;
+  text += fmt::format("  {} nodes became {} steps; their times add up to {:.3f} ms\n",
+                      engine.nodes_in_model(), steps.size(), seconds * 1e3);
+  if (engine.build_seconds() > 0)
+    text += fmt::format("  built in {:.1f} s\n", engine.build_seconds());
+  text += fmt::format(
+      "  certificate: {} of {} steps checked against the reference, largest error {:.2g}", checked,
+      steps.size(), engine.certified_step_error());
+  const std::vector<double> end = engine.certified_end_to_end();
+  if (!end.empty()) {
+    text += fmt::format("; whole against the unfused FP32 chain {:.2g}",
+                        *std::max_element(end.begin(), end.end()));
+  }
+  return text + "\n";
+}
+
+std::string layers(const Engine& engine) {
+  std::string text = fmt::format("{:>4}  {:<40} {:<12} {:<24} {:>10} {:>9}\n", "step", "nodes",
+                                 "operator", "tactic", "us", "error");
+  int k = 0;
+  for (const StepInfo& s : engine.steps()) {
+    const std::string tactic = s.config.empty() ? s.tactic : s.tactic + " " + s.config;
+    text += fmt::format("{:>4}  {:<40} {:<12} {:<24} {:>10} {:>9}\n", k++, shortened(s.name, 40),
+                        op_name(s), shortened(tactic, 24), micros(s.seconds),
+                        s.checked ? fmt::format("{:.1e}", s.max_error) : "-");
+  }
+  return text;
+}
+
+std::string reasons(const Engine& engine) {
+  std::string text;
+  int k = 0;
+  for (const StepInfo& s : engine.steps()) {
+    text += fmt::format("{:>4}  {}\n      {}\n      {} {} {} us{}\n", k++, s.name, s.op, s.tactic,
+                        s.config, micros(s.seconds), s.measured ? "" : " (cost model)");
+    if (!s.why.empty()) text += fmt::format("      {}\n", s.why);
+  }
+  return text;
+}
+
+nlohmann::json engine_json(const Engine& engine) {
+  nlohmann::json j = {{"model", engine.model_name()},
+                      {"device", engine.device()},
+                      {"nodes", engine.nodes_in_model()},
+                      {"build_s", engine.build_seconds()},
+                      {"inputs", ports_json(engine.inputs())},
+                      {"outputs", ports_json(engine.outputs())},
+                      {"certificate",
+                       {{"step_error", engine.certified_step_error()},
+                        {"end_to_end", engine.certified_end_to_end()}}}};
+  for (const StepInfo& s : engine.steps()) {
+    j["steps"].push_back({{"name", s.name},
+                          {"op", s.op},
+                          {"device", s.device},
+                          {"tactic", s.tactic},
+                          {"config", s.config},
+                          {"seconds", s.seconds},
+                          {"measured", s.measured},
+                          {"why", s.why},
+                          {"checked", s.checked},
+                          {"max_error", s.max_error}});
+  }
+  return j;
+}
+
+}  // namespace lathe::cli

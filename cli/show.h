@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Engines as text and JSON.
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "lathe/lathe.h"
+
+namespace lathe::cli {
+
+std::string type_text(const PortInfo& port);  // "f32[N,3,224,224]"
+std::string summary(const Engine& engine);    // inputs, outputs, steps, certificate
+std::string layers(const Engine& engine);     // a table of steps
+std::string reasons(const Engine& engine);    // why, step by step
+nlohmann::json engine_json(const Engine& engine);
+
+}  // namespace lathe::cli
