@@ -10,6 +10,10 @@ namespace {
 // Splits what must be cut off between begin and end. Cutting less than nothing is output padding.
 void distribute(WindowAttrs& w, size_t d, int64_t total, bool upper) {
   const size_t spatial = w.kernel.size();
+  if (total < 0) {
+    w.pads[d] = 0, w.pads[spatial + d] = total;
+    return;
+  }
   const int64_t half = total / 2;
   w.pads[d] = upper ? half : total - half;
   w.pads[spatial + d] = total - w.pads[d];
