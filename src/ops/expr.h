@@ -8,8 +8,8 @@
 //   e.to_string()                                    // the same text: parse and print are inverse
 //
 // Text: typed inputs named a, b, ... z, a1, b1, ...; results, comma separated; calls of the names
-// in scalar_ops.def; cast(x, f16), cast_sat(x, i8) (float to integer rounds toward zero and
-// saturates; cast wraps integers as ONNX Cast does); literals 1.5:f32 (f32 may be left out), inf,
+// in scalar_ops.def; cast(x, f16), cast_sat(x, i8) (float to integer rounds toward zero, saturates,
+// NaN gives 0; cast wraps integers as ONNX Cast does); literals 1.5:f32 (f32 may be left out), inf,
 // nan, 3:i64, true. A shared subexpression prints through let: "let t = exp(a) in add(t, t)".
 #include <cstdint>
 #include <initializer_list>
