@@ -2,6 +2,7 @@
 // infer(): the schema of an operator applied to operands and attributes; what InferContext and
 // Constraint do.
 #include <algorithm>
+#include <set>
 
 #include "ops/op.h"
 #include "ops/text.h"
@@ -83,9 +84,21 @@ Status check_attrs(const OpDef& def, Attrs& attrs) {
   return {};
 }
 
+// Arithmetic that overflowed or divided by zero left an expression of no symbols.
+Status check_dims(const Shape& shape) {
+  for (const Dim& d : shape) {
+    if (d.is_constant()) continue;
+    std::set<std::string> symbols;
+    d.collect_symbols(symbols);
+    if (symbols.empty()) LATHE_TRY(d.evaluate({}).status());
+  }
+  return {};
+}
+
 // Sizes that are known must be legal: everything later multiplies them unchecked.
 Status check_outputs(const InferContext& context) {
   for (const TensorType& t : context.out) {
+    LATHE_TRY(check_dims(t.shape));
     bool negative =
         std::ranges::any_of(t.shape, [](const Dim& d) { return d.is_constant() && d.value() < 0; });
     if (negative) return invalid("the result would have shape {}", t.shape.to_string());

@@ -62,6 +62,11 @@ TEST(Infer, RefusesSizesThatNothingCanHold) {
   EXPECT_FALSE(infer(kMany, {f32({int64_t{1} << 40, int64_t{1} << 40})}, {}).ok());
 }
 
+TEST(Infer, RefusesArithmeticThatOverflowed) {
+  Dim huge = Dim(INT64_MAX) + Dim(1);
+  EXPECT_EQ(message(kMany, {f32({huge, kN})}, {}), "Many: " + huge.evaluate({}).status().message());
+}
+
 TEST(Infer, RecordsWhatItCannotProve) {
   auto inferred = infer(kSum, {f32({kN, 3}), f32({kM, 3}), f32({7})}, axis());
   ASSERT_TRUE(inferred.ok()) << inferred.status().message();
