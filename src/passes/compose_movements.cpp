@@ -12,18 +12,11 @@
 namespace lathe {
 namespace {
 
-bool is_movement(const Node* n) { return n && (n->is("Reshape") || n->is("Transpose")); }
-
 // The end of a chain is where nobody can go on with it.
 bool ends_chain(const Node& n) {
   const Value* y = n.out();
   if (y->output_uses > 0) return true;
   return !std::all_of(y->readers.begin(), y->readers.end(), is_movement);
-}
-
-bool apply(const Node& n, Movement& m) {
-  if (n.is("Transpose")) return m.transpose(n.op.attrs.ints("perm"));
-  return m.reshape(n.out()->type.shape);
 }
 
 // Transposes cost a pass over memory, Reshapes nothing.
@@ -55,23 +48,6 @@ Price price_of(const Movement::Plan& plan, const Shape& from, const Shape& to) {
   return {1, 1 + (plan.factors == from ? 0 : 1) + (moved == to ? 0 : 1)};
 }
 
-Result<Value*> reshaped(Rewriter& rw, Value* v, const Shape& to, std::string_view name) {
-  if (v->type.shape == to) return v;
-  Dims dims(to.begin(), to.end());
-  return rw.add("Reshape", {v}, Attrs().set("shape", std::move(dims)), name);
-}
-
-Result<Value*> build(Rewriter& rw, const Chain& c, const Movement::Plan& plan) {
-  Node* last = c.nodes.back();
-  rw.before(last);
-  Value* v = c.source();
-  const Shape to = last->out()->type.shape;
-  if (plan.is_reshape()) return reshaped(rw, v, to, last->name);
-  v = LATHE_TRY(reshaped(rw, v, plan.factors, last->name));
-  v = LATHE_TRY(rw.add("Transpose", {v}, Attrs().set("perm", Ints(plan.perm)), last->name));
-  return reshaped(rw, v, to, last->name);
-}
-
 // The longest chain that ends at `last` and is cheaper rewritten.
 Status compose(Rewriter& rw, Node* last) {
   Chain chain{{last}};
@@ -81,7 +57,7 @@ Status compose(Rewriter& rw, Node* last) {
   for (;;) {
     Movement m(chain.source()->type.shape);
     if (!std::all_of(chain.nodes.begin(), chain.nodes.end(),
-                     [&](const Node* n) { return apply(*n, m); })) {
+                     [&](const Node* n) { return follow(*n, m); })) {
       break;
     }
     Movement::Plan plan = m.plan();
@@ -92,7 +68,9 @@ Status compose(Rewriter& rw, Node* last) {
     chain.nodes.insert(chain.nodes.begin(), previous);
   }
   if (!best) return {};
-  rw.replace(last->out(), LATHE_TRY(build(rw, *best, *best_plan)));
+  rw.before(last);
+  rw.replace(last->out(), LATHE_TRY(add_movement(rw, best->source(), *best_plan,
+                                                 last->out()->type.shape, last->name)));
   return {};
 }
 

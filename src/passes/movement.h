@@ -5,9 +5,11 @@
 //   Movement m(x.shape);                              // [N, 197, 768]
 //   m.reshape({N, 197, 12, 64}) && m.transpose({0, 2, 1, 3});
 //   m.reduce();                                       // factors N 197 12 64, order 0 2 1 3
+#include <optional>
+#include <string_view>
 #include <vector>
 
-#include "tensor/shape.h"
+#include "graph/rewriter.h"
 
 namespace lathe {
 
@@ -29,6 +31,21 @@ class Movement {
   };
   Plan plan() const;
 
+  // The same steps on a slice: [start, start + size) of dimension `dim` of the result is a slice
+  // of one dimension of the source, returned, and this becomes the movement of that slice. Nothing,
+  // and unchanged, where it is not so.
+  struct SourceSlice {
+    int axis;
+    Dim start, size;
+  };
+  std::optional<SourceSlice> slice(int dim, const Dim& start, const Dim& size);
+
+  // The result's dimensions before the last one as factors in the source's order: this movement
+  // becomes the one that leaves them so, one dimension each, and returned is the order that they
+  // had: perm of a Transpose (the last dimension stays last) that restores it before a Reshape.
+  std::vector<int64_t> sort_rows();
+  Shape shape() const;  // of the result
+
  private:
   // A factor of the source's shape; `place` orders factors as they lie in the source. Splitting
   // one inserts a place behind it.
@@ -38,5 +55,20 @@ class Movement {
   };
   std::vector<std::vector<Factor>> dims_;  // of the current shape, each a list of factors
 };
+
+// Reshape and Transpose.
+bool is_movement(const Node* node);
+// `node` appended; false when it is none or cannot be followed.
+bool follow(const Node& node, Movement& movement);
+// Nodes for a plan, in front of where the rewriter stands: Reshape, Transpose, Reshape, each only
+// where it does something.
+Result<Value*> add_movement(Rewriter& rw, Value* from, const Movement::Plan& plan, const Shape& to,
+                            std::string_view name);
+// The longest chain of movements that ends at `v` and can be followed, each node read by the next
+// alone, first to last. Empty when none makes v.
+std::vector<Node*> chain_to(const Value* v);
+// The same from `v` on: each node is the only reader of the value before it.
+std::vector<Node*> chain_from(const Value* v);
+int count_transposes(const std::vector<Node*>& chain);
 
 }  // namespace lathe

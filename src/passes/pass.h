@@ -19,15 +19,15 @@
 namespace lathe {
 
 struct PassOptions {
-  std::vector<std::string> disabled;  // names of passes to leave out
+  std::vector<std::string> disabled = {};  // names of passes to leave out
   // Folding may grow the graph's constants by this much over what it removes.
   int64_t fold_budget_bytes = int64_t{256} << 20;
   int max_rounds = 8;           // of the whole pipeline, until nothing changes
   bool text_roundtrip = false;  // print and parse again after every pass that changed something
   // Called after each pass that changed something; `index` counts from 1.
-  std::function<void(int index, std::string_view pass, const std::string& text)> dump;
+  std::function<void(int index, std::string_view pass, const std::string& text)> dump = {};
   // Called before each pass; false cancels.
-  std::function<bool(std::string_view pass)> proceed;
+  std::function<bool(std::string_view pass)> proceed = {};
 };
 
 struct Pass {
