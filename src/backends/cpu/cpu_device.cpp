@@ -24,19 +24,17 @@ namespace {
 constexpr size_t kAlignment = 256;
 constexpr size_t kHugePage = size_t{2} << 20;
 
-size_t round_up(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
-
 class HostMemory : public Memory {
  public:
   static Result<std::unique_ptr<Memory>> make(size_t bytes) {
     const bool big = bytes >= 2 * kHugePage;
-    const size_t alignment = big ? kHugePage : kAlignment;
     if (bytes > SIZE_MAX / 2) return out_of_memory("{} bytes of host memory", bytes);
-    const size_t whole = std::max(round_up(bytes, alignment), alignment);
-    void* data = std::aligned_alloc(alignment, whole);
-    if (data == nullptr) return out_of_memory("{} bytes of host memory", bytes);
-    // Fewer TLB misses; a kernel that refuses costs nothing.
-    if (big) (void)madvise(data, whole, MADV_HUGEPAGE);
+    void* data = nullptr;
+    if (posix_memalign(&data, big ? kHugePage : kAlignment, std::max(bytes, kAlignment)) != 0) {
+      return out_of_memory("{} bytes of host memory", bytes);
+    }
+    // Fewer TLB misses; a kernel that refuses costs nothing. The tail stays in small pages.
+    if (big) (void)madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
     auto memory = std::make_unique<HostMemory>();
     memory->data_ = data;
     memory->size_ = bytes;
