@@ -70,7 +70,7 @@ Status append_operand(InferContext& ctx, int k, int axis, Shape& y) {
     if (x[d].is_constant()) y[d] = x[d];
   }
   y[axis] = y[axis] + x[axis];
-  return {};
+  return require_nonnegative(ctx, y[axis], fmt::format("dimension {} of y", axis));
 }
 
 Status infer_concat(InferContext& ctx) {

@@ -87,6 +87,7 @@ Status infer_pad(InferContext& ctx) {
     const auto axis = static_cast<int>(d);
     LATHE_TRY(require_kept(ctx, axis, mode));
     y.push_back(x[axis] + before[d] + after[d]);
+    LATHE_TRY(require_nonnegative(ctx, y[axis], fmt::format("dimension {} of y", axis)));
   }
   ctx.add(ctx.dtype(0), y);
   return {};

@@ -24,7 +24,10 @@ Status infer_tile(InferContext& ctx) {
                             "one for each dimension of x"));
   LATHE_TRY(require_sizes(ctx, "repeats"));
   Shape y;
-  for (int d = 0; d < x.rank(); ++d) y.push_back(x[d] * repeats[static_cast<size_t>(d)]);
+  for (int d = 0; d < x.rank(); ++d) {
+    y.push_back(x[d] * repeats[static_cast<size_t>(d)]);
+    LATHE_TRY(require_nonnegative(ctx, y[d], fmt::format("dimension {} of y", d)));
+  }
   ctx.add(ctx.dtype(0), y);
   if (whole_contents(ctx, 0)) move_contents(ctx, source_of(x.sizes()));
   return {};
