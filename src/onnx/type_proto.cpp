@@ -92,7 +92,8 @@ Status check_size(const Shape& shape) {
       elements = *next;
   }
   if (elements > kMaxElements && !zero) {
-    return out_of_memory("the shape {} is beyond the limit of 2^40 elements", shape.to_string());
+    return out_of_memory("the shape {} is beyond the limit of {} elements", shape.to_string(),
+                         kMaxElements);
   }
   return {};
 }

@@ -16,7 +16,7 @@ class TypeProto;
 namespace lathe {
 
 constexpr int kMaxRank = 32;
-constexpr int64_t kMaxElements = int64_t{1} << 40;  // of one tensor; more is a bomb or a mistake
+constexpr int64_t kMaxElements = int64_t{1} << 36;  // of one tensor; more is a bomb or a mistake
 
 // Symbols by the model's dim_param. Names that differ only in odd characters stay different.
 class SymbolTable {

@@ -20,8 +20,10 @@ Dim clamp_bound(const Dim& bound, const Dim& size, int64_t low, int64_t high) {
       const int64_t at = b < 0 ? b + size.value() : b;
       return std::max(low, std::min(at, size.value() + high));
     }
-    if (b < 0) return Dim::max(size + b, low);
-    return b == 0 && high == 0 ? Dim(0) : Dim::min(bound, size + high);
+    if (b < 0) return b == -1 ? size + b : Dim::max(size + b, low);
+    // x[:1], x[1:] and x[:-1] take one element to be there (Slice checks it when the size is
+    // known), so that picking a token or an image does not make every later shape a min().
+    return b <= 1 && high == 0 ? bound : Dim::min(bound, size + high);
   }
   if (bound == size) return size + high;
   return bound;
@@ -38,7 +40,8 @@ Cut cut(const Dim& start, const Dim& end, int64_t step, const Dim& size) {
   const Dim span = forwards ? last - first : first - last;
   const Dim count = Dim::ceil_div(span, forwards ? step : -step);
   if (count.is_constant()) return {first, std::max<int64_t>(count.value(), 0)};
-  return {first, count.provably_nonnegative() ? count : Dim::max(count, 0)};
+  const bool whole = count.provably_nonnegative() || count == size - 1;
+  return {first, whole ? count : Dim::max(count, 0)};
 }
 
 struct Bounds {
