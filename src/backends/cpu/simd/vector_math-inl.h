@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// Functions of f32 vectors, accurate to 1-4 units in the last place (measured in
+// float_kernels_test.cpp). Compiled once for each target; include from between HWY_BEFORE_NAMESPACE
+// and HWY_AFTER_NAMESPACE files only. Polynomials are minimax fits of degree just enough for f32.
+#if defined(LATHE_VECTOR_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LATHE_VECTOR_MATH_INL_H_
+#undef LATHE_VECTOR_MATH_INL_H_
+#else
+#define LATHE_VECTOR_MATH_INL_H_
+#endif
+
+#include <cmath>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lathe::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using F = hn::ScalableTag<float>;
+using I = hn::RebindToSigned<F>;
+using VF = hn::Vec<F>;
+using VI = hn::Vec<I>;
+
+HWY_INLINE VF splat(float v) { return hn::Set(F(), v); }
+
+// c[0] + c[1] x + ...
+template <size_t kCount>
+HWY_INLINE VF polynomial(VF x, const float (&c)[kCount]) {
+  VF y = splat(c[kCount - 1]);
+  for (size_t k = kCount - 1; k-- > 0;) y = hn::MulAdd(y, x, splat(c[k]));
+  return y;
+}
+
+// The larger and smaller where b is no NaN; a NaN in a stays.
+HWY_INLINE VF at_least(VF a, VF b) { return hn::IfThenElse(hn::Lt(a, b), b, a); }
+HWY_INLINE VF at_most(VF a, VF b) { return hn::IfThenElse(hn::Lt(b, a), b, a); }
+
+// 2^n, -126 <= n <= 127
+HWY_INLINE VF power_of_two(VI n) {
+  return hn::BitCast(F(), hn::ShiftLeft<23>(hn::Add(n, hn::Set(I(), 127))));
+}
+
+// x = n ln 2 + r; writes n and returns e^r - 1.
+HWY_INLINE VF reduced_expm1(VF x, VI& n) {
+  static constexpr float kQ[] = {5.000000047e-1f, 1.66666668e-1f,  4.166635362e-2f,
+                                 8.333277259e-3f, 1.394106843e-3f, 1.991184747e-4f};
+  n = hn::NearestInt(hn::Mul(x, splat(1.44269504f)));
+  const VF k = hn::ConvertTo(F(), n);
+  VF r = hn::NegMulAdd(k, splat(0.693359375f), x);  // 10 bits: k times it is exact
+  r = hn::NegMulAdd(k, splat(-2.12194440e-4f), r);
+  return hn::MulAdd(hn::Mul(r, r), polynomial(r, kQ), r);
+}
+
+HWY_INLINE VF exp(VF x) {
+  x = at_most(at_least(x, splat(-104.0f)), splat(89.0f));
+  VI n;
+  const VF y = hn::Add(reduced_expm1(x, n), splat(1.0f));
+  const VI half = hn::ShiftRight<1>(n);  // in two steps: into denormals and past the largest
+  return hn::Mul(hn::Mul(y, power_of_two(half)), power_of_two(hn::Sub(n, half)));
+}
+
+// e^x for x <= 88; below -87 the result is about 1e-38 instead of a denormal.
+HWY_INLINE VF exp_bounded(VF x) {
+  VI n;
+  const VF y = hn::Add(reduced_expm1(at_least(x, splat(-87.0f)), n), splat(1.0f));
+  return hn::Mul(y, power_of_two(n));
+}
+
+HWY_INLINE VF expm1(VF x) {
+  x = at_most(at_least(x, splat(-18.0f)), splat(89.0f));
+  VI n;
+  const VF p = reduced_expm1(x, n);
+  const VF half = power_of_two(hn::Sub(n, hn::Set(I(), 1)));
+  const VF y = hn::MulAdd(half, p, hn::Sub(half, splat(0.5f)));
+  return hn::Add(y, y);
+}
+
+HWY_INLINE VF log(VF x) {
+  static constexpr float kP[] = {3.333333874e-1f,  -2.499981936e-1f, 1.999930641e-1f,
+                                 -1.667961698e-1f, 1.431282438e-1f,  -1.21952687e-1f,
+                                 1.066153134e-1f,  -1.284718514e-1f, 1.235734686e-1f};
+  const auto tiny = hn::Lt(x, splat(0x1p-126f));
+  const VF scaled = hn::IfThenElse(tiny, hn::Mul(x, splat(0x1p23f)), x);
+  const VI bits = hn::BitCast(I(), scaled);
+  // m in [2/3, 4/3)
+  VI e = hn::ShiftRight<23>(hn::Sub(bits, hn::Set(I(), 0x3f2aaaab)));
+  const VF m = hn::BitCast(F(), hn::Sub(bits, hn::ShiftLeft<23>(e)));
+  VF k = hn::ConvertTo(F(), e);
+  k = hn::IfThenElse(tiny, hn::Sub(k, splat(23.0f)), k);
+  const VF f = hn::Sub(m, splat(1.0f));
+  const VF f2 = hn::Mul(f, f);
+  VF tail = hn::Mul(hn::Mul(f2, f), polynomial(f, kP));
+  tail = hn::MulAdd(k, splat(-2.12194440e-4f), tail);
+  tail = hn::NegMulAdd(f2, splat(0.5f), tail);
+  VF y = hn::MulAdd(k, splat(0.693359375f), hn::Add(f, tail));
+  const VF infinity = splat(HUGE_VALF);
+  y = hn::IfThenElse(hn::Lt(x, infinity), y, x);  // +inf and NaN stay
+  y = hn::IfThenElse(hn::Lt(x, splat(0.0f)), splat(NAN), y);
+  return hn::IfThenElse(hn::Eq(x, splat(0.0f)), hn::Neg(infinity), y);
+}
+
+// log(u) corrected by what 1 + x lost
+HWY_INLINE VF log1p(VF x) {
+  const VF one = splat(1.0f);
+  const VF u = hn::Add(one, x);
+  const VF lost = hn::Sub(x, hn::Sub(u, one));
+  const auto some = hn::And(hn::Ne(lost, splat(0.0f)), hn::Lt(u, splat(1e30f)));
+  return hn::Add(log(u), hn::IfThenElseZero(some, hn::Div(lost, u)));
+}
+
+// e^2|x| - 1 = e  ->  tanh = e / (e + 2)
+HWY_INLINE VF tanh(VF x) {
+  const VF a = at_most(hn::Abs(x), splat(10.0f));
+  const VF e = expm1(hn::Add(a, a));
+  return hn::CopySign(hn::Div(e, hn::Add(e, splat(2.0f))), x);
+}
+
+HWY_INLINE VF sigmoid(VF x) { return hn::Div(splat(1.0f), hn::Add(splat(1.0f), exp(hn::Neg(x)))); }
+
+// x + x P(x^2) near 0, 1 - e^Q(|x|) beyond
+HWY_INLINE VF erf(VF x) {
+  static constexpr float kP[] = {0.128379166f,     -3.761263229e-1f, 1.128367254e-1f,
+                                 -2.685810411e-2f, 5.197796777e-3f,  -8.10596127e-4f,
+                                 8.215409463e-5f};
+  static constexpr float kQ[] = {1.758833538e-4f, -1.129520866f,   -6.333345645e-1f,
+                                 -1.08294046e-1f, 2.512869025e-2f, -4.174668548e-3f,
+                                 4.352242896e-4f, -2.116238669e-5f};
+  const VF a = at_most(hn::Abs(x), splat(4.05f));
+  VI n;
+  VF e = hn::Add(reduced_expm1(polynomial(a, kQ), n), splat(1.0f));
+  e = hn::NegMulAdd(e, power_of_two(n), splat(1.0f));
+  const VF near = hn::MulAdd(x, polynomial(hn::Mul(a, a), kP), x);
+  return hn::IfThenElse(hn::Lt(splat(0.93f), a), hn::CopySign(e, x), near);
+}
+
+// |x| <= 8192. `quarter` is added to the count of quarter turns: 0 sine, 1 cosine.
+HWY_INLINE VF sine(VF x, int quarter) {
+  static constexpr float kSin[] = {-1.666666664e-1f, 8.333329144e-3f, -1.983925657e-4f,
+                                   2.717563979e-6f};
+  static constexpr float kCos[] = {4.166664565e-2f, -1.388730593e-3f, 2.443119419e-5f};
+  const VI n = hn::NearestInt(hn::Mul(x, splat(0.636619772f)));
+  const VF k = hn::ConvertTo(F(), n);
+  VF r = hn::NegMulAdd(k, splat(1.5703125f), x);  // pi / 2 in three parts
+  r = hn::NegMulAdd(k, splat(4.837512969970703e-4f), r);
+  r = hn::NegMulAdd(k, splat(7.549789948768648e-8f), r);
+  const VF z = hn::Mul(r, r);
+  const VF s = hn::MulAdd(hn::Mul(z, r), polynomial(z, kSin), r);
+  const VF c =
+      hn::MulAdd(hn::Mul(z, z), polynomial(z, kCos), hn::NegMulAdd(z, splat(0.5f), splat(1.0f)));
+  const VI turn = hn::Add(n, hn::Set(I(), quarter));
+  const auto odd = hn::Ne(hn::And(turn, hn::Set(I(), 1)), hn::Zero(I()));
+  const VF y = hn::IfThenElse(hn::RebindMask(F(), odd), c, s);
+  const VI flip = hn::ShiftLeft<30>(hn::And(turn, hn::Set(I(), 2)));
+  return hn::Xor(y, hn::BitCast(F(), flip));
+}
+
+}  // namespace lathe::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
