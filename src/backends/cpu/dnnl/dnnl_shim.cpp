@@ -143,65 +143,65 @@ std::vector<int64_t> minus_one(std::vector<int64_t> v) {
   return v;
 }
 
-// A primitive descriptor of P: its operation's arguments, then (3.x) or before (2.x) the
-// attributes. Empty when oneDNN has no implementation.
-template <class P, class... A>
-typename P::primitive_desc describe(const dnnl::primitive_attr& attr, const A&... args) {
+// Calls f with the primitive descriptor of P: of its operation's arguments and the attributes,
+// empty when oneDNN has no implementation. 2.x walks implementations over the operation's
+// descriptor that it was given, which must live as long.
+template <class P, class F, class... A>
+void describe(F& f, const dnnl::primitive_attr& attr, const A&... args) {
 #if DNNL_VERSION_MAJOR < 3
-  return typename P::primitive_desc(typename P::desc(args...), attr, cpu_engine(), true);
+  const typename P::desc desc(args...);
+  f(typename P::primitive_desc(desc, attr, cpu_engine(), true));
 #else
-  return typename P::primitive_desc(cpu_engine(), args..., attr, true);
+  f(typename P::primitive_desc(cpu_engine(), args..., attr, true));
 #endif
 }
 
-template <class P>
-auto describe_conv(const ConvSpec& s, dnnl::algorithm algorithm) {
+template <class P, class F>
+void describe_conv(F& f, const ConvSpec& s, dnnl::algorithm algorithm) {
   constexpr auto kKind = dnnl::prop_kind::forward_inference;
-  return describe<P>(attributes(s.post), kKind, algorithm, desc_of(s.src), desc_of(s.weights),
-                     desc_of(s.bias), desc_of(s.dst), s.strides, minus_one(s.dilations), s.begin,
-                     s.end);
+  describe<P>(f, attributes(s.post), kKind, algorithm, desc_of(s.src), desc_of(s.weights),
+              desc_of(s.bias), desc_of(s.dst), s.strides, minus_one(s.dilations), s.begin, s.end);
 }
 
-auto describe_pool(const PoolSpec& s) {
+template <class F>
+void describe_pool(F& f, const PoolSpec& s) {
 #if DNNL_VERSION_MAJOR < 3
   using P = dnnl::pooling_v2_forward;
 #else
   using P = dnnl::pooling_forward;
 #endif
   using A = dnnl::algorithm;
-  constexpr A kKinds[] = {A::pooling_max, A::pooling_avg_include_padding,
-                          A::pooling_avg_exclude_padding};
-  return describe<P>(attributes(s.post), dnnl::prop_kind::forward_inference,
-                     kKinds[static_cast<size_t>(s.kind)], desc_of(s.src), desc_of(s.dst), s.strides,
-                     s.kernel, minus_one(s.dilations), s.begin, s.end);
+  constexpr A kKinds[] = {A::pooling_avg_include_padding, A::pooling_avg_exclude_padding};
+  describe<P>(f, attributes(s.post), dnnl::prop_kind::forward_inference,
+              kKinds[static_cast<size_t>(s.kind)], desc_of(s.src), desc_of(s.dst), s.strides,
+              s.kernel, minus_one(s.dilations), s.begin, s.end);
 }
 
-auto describe_inner_product(const ProductSpec& s) {
-  return describe<dnnl::inner_product_forward>(attributes(s.post),
-                                               dnnl::prop_kind::forward_inference, desc_of(s.src),
-                                               desc_of(s.weights), desc_of(s.bias), desc_of(s.dst));
-}
-
-auto describe_matmul(const ProductSpec& s) {
-  return describe<dnnl::matmul>(attributes(s.post), desc_of(s.src), desc_of(s.weights),
-                                desc_of(s.bias), desc_of(s.dst));
+template <class F>
+void describe_product(F& f, const ProductSpec& s) {
+  const dnnl::primitive_attr attr = attributes(s.post);
+  const Desc src = desc_of(s.src), weights = desc_of(s.weights), bias = desc_of(s.bias),
+             dst = desc_of(s.dst);
+  if (s.inner_product) {
+    constexpr auto kKind = dnnl::prop_kind::forward_inference;
+    describe<dnnl::inner_product_forward>(f, attr, kKind, src, weights, bias, dst);
+  } else {
+    describe<dnnl::matmul>(f, attr, src, weights, bias, dst);
+  }
 }
 
 // Calls f with the primitive descriptor of the spec, a different type for each kind.
 template <class F>
 void with_descriptor(const Spec& spec, F&& f) {
-  if (const auto* conv = std::get_if<ConvSpec>(&spec)) {
-    using A = dnnl::algorithm;
-    if (conv->transposed) {
-      f(describe_conv<dnnl::deconvolution_forward>(*conv, A::deconvolution_direct));
-    } else {
-      f(describe_conv<dnnl::convolution_forward>(
-          *conv, conv->winograd ? A::convolution_winograd : A::convolution_direct));
-    }
-  } else if (const auto* product = std::get_if<ProductSpec>(&spec)) {
-    product->inner_product ? f(describe_inner_product(*product)) : f(describe_matmul(*product));
+  using A = dnnl::algorithm;
+  if (const auto* product = std::get_if<ProductSpec>(&spec)) return describe_product(f, *product);
+  if (const auto* pool = std::get_if<PoolSpec>(&spec)) return describe_pool(f, *pool);
+  const ConvSpec& conv = std::get<ConvSpec>(spec);
+  if (conv.transposed) {
+    describe_conv<dnnl::deconvolution_forward>(f, conv, A::deconvolution_direct);
   } else {
-    f(describe_pool(std::get<PoolSpec>(spec)));
+    describe_conv<dnnl::convolution_forward>(
+        f, conv, conv.winograd ? A::convolution_winograd : A::convolution_direct);
   }
 }
 

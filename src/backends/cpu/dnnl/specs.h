@@ -72,9 +72,9 @@ struct ProductSpec {
 };
 
 struct PoolSpec {
-  enum class Kind : uint8_t { Max, AverageWithPadding, AverageWithoutPadding };
+  enum class Kind : uint8_t { AverageWithPadding, AverageWithoutPadding };
   MemorySpec src, dst;
-  Kind kind = Kind::Max;
+  Kind kind = Kind::AverageWithPadding;
   std::vector<int64_t> kernel, strides, dilations, begin, end;
   std::vector<PostOp> post;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// onednn_pool: maxima and means of windows by oneDNN.
+// onednn_pool: means of windows by oneDNN.
 #include <algorithm>
 
 #include "backends/cpu/dnnl/conv_problem.h"
@@ -34,7 +34,7 @@ OnednnProblem problem(const OpInstance& op) {
   PoolSpec s;
   const std::string& kind = op.attrs.text("kind");
   auto no = [](std::string why) { return OnednnProblem{PoolSpec(), std::move(why)}; };
-  if (kind == "lp") return no("onednn has no p-norm");
+  if (kind != "average") return no("onednn has no p-norm, and its maximum forgets NaN");
   if (op.in[0].rank() > 5) return no("more than three spatial dimensions");
   if (std::string why = refuse_tensors(op); !why.empty()) return no(std::move(why));
   if (std::string why = refuse_prologues(op); !why.empty()) return no(std::move(why));
@@ -48,11 +48,9 @@ OnednnProblem problem(const OpInstance& op) {
     const int64_t extent = s.dilations[d] * (s.kernel[d] - 1) + 1;
     if (s.begin[d] >= extent || s.end[d] >= extent) return no("a window lies in the padding whole");
   }
-  if (kind == "average") {
-    const bool count = op.attrs.i("count_include_pad") != 0;
-    if (count && grown) return no("a mean would count positions beyond the padding");
-    s.kind = count ? PoolSpec::Kind::AverageWithPadding : PoolSpec::Kind::AverageWithoutPadding;
-  }
+  const bool count = op.attrs.i("count_include_pad") != 0;
+  if (count && grown) return no("a mean would count positions beyond the padding");
+  s.kind = count ? PoolSpec::Kind::AverageWithPadding : PoolSpec::Kind::AverageWithoutPadding;
   return {std::move(s), ""};
 }
 
@@ -68,7 +66,7 @@ const Tactic& onednn_pool() {
   static constexpr Tactic tactic{
       .name = "onednn_pool",
       .op = "Pool",
-      .doc = "Maxima and means of windows by oneDNN, epilogue included.",
+      .doc = "Means of windows by oneDNN, epilogue included.",
       .supports = supports,
       .load = load,
   };
