@@ -167,7 +167,7 @@ class Assigner {
   }
 
   Result<TensorId> converted(TensorId t, Layout want, std::vector<Step>& steps) {
-    const PlanTensor& source = tensor(plan_, t);
+    const PlanTensor source = tensor(plan_, t);  // a copy: adding tensors moves them
     const Layout have = source.constant >= 0 ? source.type.layout : label_[static_cast<size_t>(t)];
     if (have == want || !has_channels(source.type)) return t;
     const auto known = converted_.find({t, want});
