@@ -27,11 +27,11 @@ Result<Tensor> load_one(const PortInfo& port, const std::string& source,
     if (source.size() > 7) std::from_chars(source.data() + 7, source.data() + source.size(), seed);
     return random_tensor(port, seed, sizes);
   }
-  if (source == "ones") {
+  if (source == "ones" || source == "zeros") {
     Result<Tensor> t = Tensor::make(Type::F32, sizes);
     if (!t.ok()) return t;
     auto* v = reinterpret_cast<float*>(t->mutable_bytes().data());
-    std::fill(v, v + t->elements(), 1.0f);
+    std::fill(v, v + t->elements(), source == "ones" ? 1.0f : 0.0f);
     return t->converted(port.type);
   }
   if (is_picture(source)) {
@@ -47,7 +47,7 @@ Result<Tensor> load_one(const PortInfo& port, const std::string& source,
 void InputOptions::add_to(CLI::App& c) {
   c.add_option(
       "--input", inputs,
-      "NAME=FILE.npy|.pb|.png|.jpg|random:SEED|ones; NAME= may be left out of a one-input model");
+      "NAME=FILE.npy|.pb|.png|.jpg|random:SEED|ones|zeros; NAME= may be left out of a one-input model");
   c.add_option("--image-layout", pictures.layout, "channels of pictures")
       ->check(CLI::IsMember({"rgb", "bgr", "gray"}))
       ->capture_default_str();

@@ -66,7 +66,7 @@ struct BuildOptions {
   std::string dump_passes_dir;
   int64_t memory_budget_bytes = -1;        // for reading and folding; -1: half of the machine's
   // Hostile settings for tests: "reference_only", "random_tactic=SEED", "slowest_tactic",
-  // "text_roundtrip", "poisoned_buffers".
+  // "text_roundtrip", "engine_roundtrip", "poisoned_buffers".
   std::vector<std::string> test_settings;
   // Called often with the phase and the share done; returning false cancels with Code::Cancelled.
   bool (*progress)(void* user, const char* phase, double done) = nullptr;

@@ -25,6 +25,7 @@ struct EngineState {
   OpenDevices devices;  // outlives `loaded`
   std::shared_ptr<LoadedEngine> loaded;
   double build_seconds = 0;
+  bool poison = false;  // every session fills its buffers with NaN before each run
 };
 
 // An engine state around a plan. `release`: see LoadedEngine::open.

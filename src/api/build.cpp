@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/parallel.h"
 #include "compiler/compiler.h"
+#include "engine/format.h"
 #include "onnx/load.h"
 
 namespace lathe {
@@ -157,6 +158,8 @@ Status apply_test_settings(const BuildOptions& options, CompileOptions& compile)
       compile.tuner.slowest = true;
     } else if (s == "text_roundtrip") {
       compile.text_roundtrip = true;
+    } else if (s == "engine_roundtrip" || s == "poisoned_buffers") {
+      continue;  // build_engine's
     } else if (s.starts_with("random_tactic=")) {
       const std::string_view number = std::string_view(s).substr(14);
       const auto r = std::from_chars(number.data(), number.data() + number.size(),
@@ -187,6 +190,17 @@ Result<CompileOptions> compile_options(const BuildOptions& options, const Device
   return c;
 }
 
+bool has_setting(const BuildOptions& options, std::string_view setting) {
+  const auto& all = options.test_settings;
+  return std::find(all.begin(), all.end(), setting) != all.end();
+}
+
+// The plan as a file holds it.
+Result<Plan> through_a_file(const Plan& plan) {
+  auto bytes = std::make_shared<std::vector<std::byte>>(LATHE_TRY(write_engine(plan)));
+  return read_engine(*bytes, bytes);
+}
+
 Result<Engine> build_engine(const ModelState& model, const BuildOptions& options,
                             Engine (*wrap)(std::shared_ptr<const EngineState>)) {
   const auto begin = std::chrono::steady_clock::now();
@@ -206,9 +220,12 @@ Result<Engine> build_engine(const ModelState& model, const BuildOptions& options
   Plan plan = LATHE_TRY(compile(std::move(graph), compile_devices, cache, compile_opts, progress));
   LATHE_TRY(cache.save().at("timing cache"));
   plan.nodes_in_model = model.nodes;
+  if (has_setting(options, "engine_roundtrip")) plan = LATHE_TRY(through_a_file(plan));
   auto state = LATHE_TRY(make_engine_state(std::move(plan), std::move(devices), nullptr));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-  std::const_pointer_cast<EngineState>(state)->build_seconds = took.count();
+  auto& made = *std::const_pointer_cast<EngineState>(state);
+  made.build_seconds = took.count();
+  made.poison = has_setting(options, "poisoned_buffers");
   return wrap(std::move(state));
 }
 

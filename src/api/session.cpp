@@ -75,7 +75,7 @@ Result<Session> Engine::open(const OpenOptions& options) const {
   SessionOptions inner;
   inner.threads = options.threads;
   inner.native_stream = options.cuda_stream;
-  inner.poison = options.poison;
+  inner.poison = options.poison || state_->poison;
   Session session;
   session.state_->engine = state_;
   session.state_->run = LATHE_TRY(RuntimeSession::open(state_->loaded, inner));
