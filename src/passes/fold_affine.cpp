@@ -84,10 +84,22 @@ Result<Value*> rebuilt(Rewriter& rw, Node* anchor, Node* at, Value* x, std::vect
   return rw.add(anchor->op.def->name, {x, wb[0], wb[1]}, anchor->op.attrs, name);
 }
 
+// The Conv, Deconv or MatMul that makes v and is read by nothing else, seen through a Reshape
+// of a product's rows.
+Node* anchor_of(const Value* v) {
+  if (!v->read_once() || !v->producer) return nullptr;
+  if (!v->producer->is("Reshape")) return v->producer;
+  const Value* y = v->producer->in(0);
+  Node* product = made_by(y, "MatMul");
+  if (!product || !y->read_once() || v->type.rank() < 1) return nullptr;
+  const bool keeps_columns = v->type.shape[v->type.rank() - 1] == y->type.shape[y->type.rank() - 1];
+  return keeps_columns ? product : nullptr;
+}
+
 Status fold_behind(Rewriter& rw, Node* node) {
   for (size_t k = 0; k < node->operands.size(); ++k) {
-    Node* anchor = node->in(k)->producer;
-    if (!anchor || !node->in(k)->read_once()) continue;
+    Node* anchor = anchor_of(node->in(k));
+    if (!anchor) continue;
     const std::optional<Weights> w = weights_of(*anchor);
     if (!w) continue;
     const int rank = node->in(k)->type.rank();
@@ -113,6 +125,9 @@ Status fold_behind(Rewriter& rw, Node* node) {
     Value* bias_value = biased ? rw.constant(std::move(*new_bias)) : nullptr;
     Value* y = LATHE_TRY(rebuilt(rw, anchor, node, anchor->in(0), {weights, bias_value},
                                  joined_names(anchor->name, node->name)));
+    if (y->type != node->out()->type) {
+      y = LATHE_TRY(rw.add("Reshape", {y}, node->in(k)->producer->op.attrs, node->name));
+    }
     rw.replace(node->out(), y);
     return {};
   }
