@@ -7,7 +7,8 @@
 //   message *sequence*   sequences are not implemented
 //
 // `operator` matches the importer's refusal of that operator, `case` the case's name, `message`
-// the whole error, with ? for each blank. An entry that matches nothing, and a listed case that passes, are failures.
+// the whole error, with ? for each blank. An entry that matches nothing, and a listed case that
+// passes, are failures.
 #include <string>
 #include <string_view>
 #include <vector>
