@@ -44,7 +44,7 @@ HostTensor random_tensor(DType type, int64_t n, Random& random) {
   HostTensor t = *HostTensor::make({type, {Dim(n)}});
   for (int64_t i = 0; i < n; ++i) {
     if (is_float(type)) {
-      t.set_f64(i, random.normal() * 2);
+      t.set_f64(i, random.integer(0, 30) == 0 ? NAN : random.normal() * 2);
     } else {
       t.set_i64(i,
                 random.integer(kind(type) == DKind::Int ? -120 : 0, type == DType::Bool ? 1 : 120));
@@ -125,6 +125,11 @@ TEST(ExprKernel, ChainsOfF32) {
   check_all("(a:f32, b:f32) -> select(lt(a, b), sub(a, b), div(b, add(abs(a), 1)))");
   check_all("(a:f32) -> let t = add(pow(a, 3), pow(a, 2)) in mul(t, t)");
   check_all("(a:f32) -> pow(abs(a), 1.7)");
+}
+
+TEST(ExprKernel, NanIsAsIeeeHasIt) {
+  check_all("(a:f32, b:f32) -> isnan(a), ne(a, b), eq(a, b), max(a, b), min(b, a), cast(a, bool)");
+  check_all("(a:f32) -> max(a, 0), min(max(a, -1), 1), sign(a), max(0, a)");
 }
 
 TEST(ExprKernel, SeveralOutputs) {

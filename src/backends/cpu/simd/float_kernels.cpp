@@ -92,12 +92,12 @@ BINARY(Add, hn::Add(a, b))
 BINARY(Sub, hn::Sub(a, b))
 BINARY(Mul, hn::Mul(a, b))
 BINARY(Div, hn::Div(a, b))
-BINARY(Min, hn::IfThenElse(hn::Ne(b, b), b, at_most(a, b)))
-BINARY(Max, hn::IfThenElse(hn::Ne(b, b), b, at_least(a, b)))
+BINARY(Min, hn::IfThenElse(is_nan(b), b, at_most(a, b)))
+BINARY(Max, hn::IfThenElse(is_nan(b), b, at_least(a, b)))
 UNARY(Neg, hn::Neg(a))
 UNARY(Abs, hn::Abs(a))
 UNARY(Sign, hn::IfThenElse(hn::Lt(hn::Abs(a), splat(0x1p-149f)), splat(0.0f),
-                           hn::IfThenElse(hn::Ne(a, a), a, hn::CopySign(splat(1.0f), a))))
+                           hn::IfThenElse(is_nan(a), a, hn::CopySign(splat(1.0f), a))))
 UNARY(Exp, exp(a))
 UNARY(Log, log(a))
 UNARY(Log1p, log1p(a))
@@ -111,10 +111,10 @@ UNARY(Floor, hn::Floor(a))
 UNARY(Ceil, hn::Ceil(a))
 UNARY(Round, hn::Round(a))
 UNARY(Trunc, hn::Trunc(a))
-UNARY(IsNan, truth(hn::Ne(a, a)))
+UNARY(IsNan, truth(is_nan(a)))
 UNARY(IsInf, truth(hn::Eq(hn::Abs(a), splat(HUGE_VALF))))
 BINARY(Equal, truth(hn::Eq(a, b)))
-BINARY(NotEqual, truth(hn::Ne(a, b)))
+BINARY(NotEqual, truth(hn::Not(hn::Eq(a, b))))
 BINARY(Less, truth(hn::Lt(a, b)))
 BINARY(LessEqual, truth(hn::Le(a, b)))
 TERNARY(Select,
@@ -129,7 +129,7 @@ BINARY(Gelu, hn::Mul(hn::Mul(a, splat(0.5f)), hn::Add(splat(1.0f), erf(hn::Mul(a
 UNARY(Cube, hn::Mul(hn::Mul(a, a), a))
 UNARY(RootOf, hn::IfThenElse(hn::Eq(a, splat(-HUGE_VALF)), splat(HUGE_VALF), hn::Sqrt(a)))
 UNARY(FromI32, hn::ConvertTo(F(), hn::BitCast(I(), a)))
-UNARY(ToBool, truth(hn::Ne(a, splat(0.0f))))
+UNARY(ToBool, truth(hn::Not(hn::Eq(a, splat(0.0f)))))
 
 // Bounds are exact in f32; the upper one of i32 is one too large and put right after.
 HWY_INLINE VF to_int(VF a, float low, float high) {
@@ -149,7 +149,7 @@ HWY_INLINE VI bf16_bits(VF a) {
   const VI odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(I(), 1));
   const VI rounded = hn::Add(bits, hn::Add(odd, hn::Set(I(), 0x7fff)));
   const VI quiet = hn::Or(bits, hn::Set(I(), 0x400000));
-  return hn::IfThenElse(hn::RebindMask(I(), hn::Ne(a, a)), quiet, rounded);
+  return hn::IfThenElse(hn::RebindMask(I(), is_nan(a)), quiet, rounded);
 }
 UNARY(RoundBF16, of_int(hn::And(bf16_bits(a), hn::Set(I(), static_cast<int32_t>(0xffff0000)))))
 

@@ -32,6 +32,9 @@ HWY_INLINE VF polynomial(VF x, const float (&c)[kCount]) {
   return y;
 }
 
+// Highway's Ne is false for NaN on some targets and true on others.
+HWY_INLINE hn::Mask<F> is_nan(VF x) { return hn::Not(hn::Eq(x, x)); }
+
 // The larger and smaller where b is no NaN; a NaN in a stays.
 HWY_INLINE VF at_least(VF a, VF b) { return hn::IfThenElse(hn::Lt(a, b), b, a); }
 HWY_INLINE VF at_most(VF a, VF b) { return hn::IfThenElse(hn::Lt(b, a), b, a); }
