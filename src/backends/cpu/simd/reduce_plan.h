@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// How a reduction walks memory: kept and reduced dimensions of operand 0, its elements as runs of
+// f32 (prologue and widening done), and the way of the results through the epilogue.
+#include <memory>
+#include <vector>
+
+#include "backends/cpu/simd/expr_kernel.h"
+#include "backends/cpu/simd/nest.h"
+
+namespace lathe::cpu {
+
+class ReducePlan {
+ public:
+  static Support supports(const OpInstance& op);
+  explicit ReducePlan(const OpInstance& op);
+
+  Nest kept, reduced;    // of operand 0's dimensions; kept may have size 1 dimensions dropped
+  int64_t length = 1;    // elements of a result
+  bool columns = false;  // memory is contiguous along kept's innermost dimension
+
+  // Calls f(x, n) for the runs of result `index`, which counts in kept's order.
+  template <class F>
+  void for_each_run(const Buffers& at, int64_t index, F&& f) const {
+    visit(at, index, 0, 0, false, Body(f));
+  }
+  // Calls f(x, stride, rows) for columns [column, column + n) of kept plane `plane`.
+  template <class F>
+  void for_each_rows(const Buffers& at, int64_t plane, int64_t column, int64_t n, F&& f) const {
+    auto shim = [&](const float* x, int64_t stride, int64_t rows) { f(x, stride, rows); };
+    visit(at, plane, column, n, true, Body(shim));
+  }
+  // Results in kept's order to the outputs.
+  void write(const Buffers& at, float* results) const;
+
+ private:
+  // A borrowed function of (x, n) or of (x, stride, rows).
+  struct Body {
+    template <class F>
+    explicit Body(F& f)
+        : object(&f), call([](void* o, const float* x, int64_t a, int64_t b) {
+            if constexpr (std::is_invocable_v<F, const float*, int64_t>) {
+              (*static_cast<F*>(o))(x, a);
+            } else {
+              (*static_cast<F*>(o))(x, a, b);
+            }
+          }) {}
+    void* object;
+    void (*call)(void*, const float*, int64_t, int64_t);
+  };
+  void visit(const Buffers& at, int64_t index, int64_t column, int64_t n, bool strips,
+             Body body) const;
+  std::vector<int64_t> offsets_of(int64_t index, bool without_inner) const;
+
+  struct Tensor {
+    int number;
+    int64_t bytes;
+  };
+  std::vector<Tensor> inputs_;  // operand 0, then what the prologue reads; in kept and reduced
+  ExprKernel enter_;            // empty: read in place
+  std::vector<Tensor> outputs_, extras_;
+  Nest results_;  // over kept: dense results, outputs, extras
+  ExprKernel leave_;
+};
+
+}  // namespace lathe::cpu

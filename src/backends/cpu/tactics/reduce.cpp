@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// reduce: sums, means, extremes and the like over any axes in f32: rows where memory is contiguous
+// along a reduced axis, columns of accumulators where it is contiguous along a kept one.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "backends/cpu/simd/reduce_plan.h"
+#include "backends/cpu/simd/row_kernels.h"
+
+namespace lathe::cpu {
+namespace {
+
+constexpr int64_t kBlock = 2048;  // floats summed in f32 at a time; of a strip of columns
+constexpr int64_t kFlush = 64;    // rows added up in f32 before their sum moves on
+
+// What is folded, and what makes the result of it.
+struct Recipe {
+  float neutral = 0;
+  bool adds = true;  // parts are added in double; otherwise joined by `row`
+  float (*row)(const float*, size_t) = nullptr;
+  void (*column)(const float*, float*, size_t) = nullptr;
+};
+
+float sum_squares_row(const float* x, size_t n) { return row_kernels().sum_squares(x, 0, n); }
+
+Recipe recipe_of(const std::string& kind) {
+  const RowKernels& k = row_kernels();
+  if (kind == "max") return {-HUGE_VALF, false, k.max, k.maximum};
+  if (kind == "min") return {HUGE_VALF, false, k.min, k.minimum};
+  if (kind == "prod") return {1, false, k.product, k.multiply};
+  if (kind == "l1") return {0, true, k.sum_abs, k.add_abs};
+  if (kind == "l2" || kind == "sumsquare") return {0, true, sum_squares_row, k.add_square};
+  return {0, true, k.sum, k.add};
+}
+
+class PreparedReduce : public Prepared {
+ public:
+  explicit PreparedReduce(const OpInstance& op)
+      : plan_(op), recipe_(recipe_of(op.attrs.text("kind"))), kind_(op.attrs.text("kind")) {
+    workspace_bytes = static_cast<size_t>(plan_.kept.elements()) * sizeof(float);
+  }
+
+  Status launch(const Buffers& at, Stream&) const override {
+    auto* result = static_cast<float*>(at.workspace);
+    const int64_t kept = plan_.kept.elements();
+    if (kept == 0) return {};
+    if (plan_.columns) {
+      reduce_columns(at, result);
+    } else {
+      const int64_t least = std::max<int64_t>(1, grain(1) / std::max<int64_t>(1, plan_.length));
+      parallel_for(kept, least, [&](int64_t b, int64_t e) {
+        for (int64_t i = b; i < e; ++i) result[i] = finish(reduce_row(at, i));
+      });
+    }
+    plan_.write(at, result);
+    return {};
+  }
+
+ private:
+  double join(double a, float b) const {
+    if (recipe_.adds) return a + b;
+    const float both[] = {static_cast<float>(a), b};
+    return recipe_.row(both, 2);
+  }
+
+  float finish(double v) const {
+    if (kind_ == "mean") v /= static_cast<double>(plan_.length);
+    if (kind_ == "l2") v = std::sqrt(v);
+    if (kind_ == "logsum") v = std::log(v);
+    return static_cast<float>(v);
+  }
+
+  double reduce_row(const Buffers& at, int64_t index) const {
+    double total = recipe_.neutral;
+    plan_.for_each_run(at, index, [&](const float* x, int64_t n) {
+      for (int64_t i = 0; i < n; i += kBlock) {
+        total = join(total, recipe_.row(x + i, static_cast<size_t>(std::min(kBlock, n - i))));
+      }
+    });
+    return total;
+  }
+
+  // Strips of columns; threads share the kept planes, or the columns where there are few planes.
+  void reduce_columns(const Buffers& at, float* result) const {
+    const int64_t width = plan_.kept.inner(), planes = plan_.kept.elements() / width;
+    const int64_t strips = (width + kBlock - 1) / kBlock;
+    const int64_t threads = thread_count();
+    const int64_t pieces = planes * strips >= 2 * threads
+                               ? strips
+                               : std::max(strips, std::min(threads, width / 32 + 1));
+    const int64_t piece = (width + pieces - 1) / pieces;
+    const int64_t least =
+        std::max<int64_t>(1, grain(1) / std::max<int64_t>(1, plan_.length * piece));
+    parallel_for(planes * pieces, least, [&](int64_t b, int64_t e) {
+      for (int64_t i = b; i < e; ++i) {
+        const int64_t first = i % pieces * piece, last = std::min(width, first + piece);
+        for (int64_t c = first; c < last; c += kBlock) {
+          strip(at, i / pieces, c, std::min(kBlock, last - c), result + i / pieces * width + c);
+        }
+      }
+    });
+  }
+
+  void strip(const Buffers& at, int64_t plane, int64_t column, int64_t n, float* out) const {
+    std::array<float, kBlock> near, total;
+    std::fill_n(total.begin(), n, recipe_.neutral);
+    std::fill_n(near.begin(), n, recipe_.neutral);
+    int64_t pending = 0;
+    const RowKernels& k = row_kernels();
+    const auto count = static_cast<size_t>(n);
+    auto flush = [&] {
+      if (recipe_.adds) {
+        k.add(near.data(), total.data(), count);
+      } else {
+        recipe_.column(near.data(), total.data(), count);
+      }
+      std::fill_n(near.begin(), n, recipe_.neutral);
+      pending = 0;
+    };
+    plan_.for_each_rows(at, plane, column, n, [&](const float* x, int64_t stride, int64_t rows) {
+      while (rows > 0) {
+        const int64_t now = std::min(rows, kFlush - pending);
+        add_rows(x, stride, now, near.data(), count);
+        x += now * stride, rows -= now, pending += now;
+        if (pending == kFlush) flush();
+      }
+    });
+    flush();
+    for (int64_t i = 0; i < n; ++i) out[i] = finish(total[static_cast<size_t>(i)]);
+  }
+
+  void add_rows(const float* x, int64_t stride, int64_t rows, float* acc, size_t n) const {
+    const RowKernels& k = row_kernels();
+    if (recipe_.column == k.add) {
+      return k.add_rows(x, static_cast<size_t>(stride), static_cast<size_t>(rows), acc, n);
+    }
+    for (int64_t r = 0; r < rows; ++r) recipe_.column(x + r * stride, acc, n);
+  }
+
+  ReducePlan plan_;
+  Recipe recipe_;
+  std::string kind_;
+};
+
+Support supports(const OpInstance& op, const DeviceInfo&) {
+  if (op.attrs.text("kind") == "logsumexp") return Support::no("another tactic's kind");
+  return ReducePlan::supports(op);
+}
+
+Result<std::unique_ptr<Prepared>> load(const LoadContext& context) {
+  return std::unique_ptr<Prepared>(std::make_unique<PreparedReduce>(context.op));
+}
+
+}  // namespace
+
+const Tactic& reduce() {
+  static constexpr Tactic tactic{
+      .name = "reduce",
+      .op = "Reduce",
+      .doc = "Floats over any axes, along rows or columns of memory, with prologue and epilogue.",
+      .supports = supports,
+      .load = load,
+  };
+  return tactic;
+}
+
+}  // namespace lathe::cpu
