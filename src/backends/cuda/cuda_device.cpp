@@ -90,7 +90,7 @@ bool CudaStream::is_capturing() const {
          status != CUstreamCaptureStatus::None;
 }
 
-std::span<const Tactic* const> CudaDevice::tactics() const {
+std::span<const Tactic* const> tactics() {
   static const Tactic* const kTactics[] = {
 #define TACTIC(file, name) &name(),
 #include "backends/cuda/tactics.def"
@@ -98,6 +98,7 @@ std::span<const Tactic* const> CudaDevice::tactics() const {
   };
   return kTactics;
 }
+std::span<const Tactic* const> CudaDevice::tactics() const { return cuda::tactics(); }
 
 Status CudaDevice::read_facts(int ordinal) {
   const Context& c = *context_;

@@ -4,6 +4,7 @@
 //
 //   std::unique_ptr<Device> gpu = LATHE_TRY(cuda::make_cuda_device(0, *cpu));
 #include <memory>
+#include <span>
 
 #include "device/device.h"
 
@@ -11,6 +12,9 @@ namespace lathe::cuda {
 
 // GPUs of this machine; 0 without a driver.
 int device_count();
+
+// tactics.def; needs no device.
+std::span<const Tactic* const> tactics();
 
 // `host` runs what no tactic of the GPU does; it must outlive the device, and the device everything
 // that it made.
