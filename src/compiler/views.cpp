@@ -91,6 +91,90 @@ bool folds_spatial(const Step& s) {
          from.shape[0] == to.shape[0] && from.shape[1] == to.shape[1];
 }
 
+// Whether [start, start + part) of the whole along `axis` is one piece of memory: nothing larger
+// than 1 lies outside that axis.
+bool is_dense_part(const TensorType& part, const TensorType& whole, int axis) {
+  if (!is_plain(whole) || part.layout != whole.layout) return false;
+  const std::vector<int> order = memory_order(whole);
+  return order.empty() || order.front() == axis || whole.shape[axis].is(1);
+}
+
+// The axis along which a Slice takes a dense part, or -1.
+int dense_slice_axis(const Step& s) {
+  if (!s.op.def->is("Slice") || !s.op.fusion.empty() || s.op.fusion.sliced()) return -1;
+  const TensorType &whole = s.op.in[0], &part = s.op.out[0];
+  for (const int64_t step : s.op.attrs.ints("steps")) {
+    if (step != 1) return -1;
+  }
+  int axis = -1;
+  for (int d = 0; d < whole.rank(); ++d) {
+    if (whole.shape[d] == part.shape[d]) continue;
+    if (axis >= 0) return -1;
+    axis = d;
+  }
+  return axis >= 0 && is_dense_part(part, whole, axis) ? axis : -1;
+}
+
+Dim slice_start(const Step& s, int axis) {
+  const Ints& axes = s.op.attrs.ints("axes");
+  for (size_t k = 0; k < axes.size(); ++k) {
+    const int64_t a = axes[k] < 0 ? axes[k] + s.op.in[0].rank() : axes[k];
+    if (a == axis) return s.op.attrs.dims("starts")[k];
+  }
+  return 0;
+}
+
+// A Slice of one piece of memory is that piece.
+void alias_slices(Plan& plan) {
+  std::vector<bool> dead(plan.steps.size(), false);
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& s = plan.steps[i];
+    const int axis = dense_slice_axis(s);
+    if (axis < 0 || tensor(plan, s.in[0]).constant >= 0) continue;
+    const Dim start = slice_start(s, axis);
+    const Dim room = s.op.in[0].shape[axis] - start - s.op.out[0].shape[axis];
+    if (!start.provably_nonnegative() || !room.provably_nonnegative()) continue;
+    PlanTensor& part = tensor(plan, s.out[0]);
+    part.alias_of = s.in[0];
+    part.alias_axis = axis;
+    part.alias_start = start;
+    dead[i] = true;
+  }
+  erase_steps(plan, dead);
+}
+
+// A Concat whose operands are each one piece of the result: the producers write there.
+void alias_concats(Plan& plan) {
+  PlanIndex index(plan);
+  std::vector<bool> dead(plan.steps.size(), false);
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& s = plan.steps[i];
+    if (!s.op.def->is("Concat") || !s.op.fusion.empty() || s.op.fusion.sliced()) continue;
+    const int64_t given = s.op.attrs.i("axis");
+    const int axis = static_cast<int>(given < 0 ? given + s.op.out[0].rank() : given);
+    bool all = true;
+    for (size_t k = 0; k < s.in.size(); ++k) {
+      const auto t = static_cast<size_t>(s.in[k]);
+      const bool once = std::count(s.in.begin(), s.in.end(), s.in[k]) == 1;
+      const bool own =
+          index.producer[t] >= 0 && plan.tensors[t].alias_of < 0 && index.output_uses[t] == 0;
+      all = all && once && own && is_dense_part(s.op.in[k], s.op.out[0], axis) &&
+            s.op.in[k].shape[axis].provably_nonnegative();
+    }
+    if (!all) continue;
+    Dim start = 0;
+    for (size_t k = 0; k < s.in.size(); ++k) {
+      PlanTensor& part = tensor(plan, s.in[k]);
+      part.alias_of = s.out[0];
+      part.alias_axis = axis;
+      part.alias_start = start;
+      start = start + s.op.in[k].shape[axis];
+    }
+    dead[i] = true;
+  }
+  erase_steps(plan, dead);
+}
+
 }  // namespace
 
 Status make_views(Plan& plan, const Stage&) {
@@ -107,6 +191,8 @@ Status make_views(Plan& plan, const Stage&) {
     dead[i] = true;
   }
   erase_steps(plan, dead);
+  alias_slices(plan);
+  alias_concats(plan);
   return {};
 }
 
