@@ -229,6 +229,23 @@ void add_rows(const float* x, size_t stride, size_t rows, float* acc, size_t n) 
   for (size_t r = 0; i < n && r < rows; ++r) accumulate<Sum>(x + r * stride + i, acc + i, n - i);
 }
 
+void weighted(const float* const* rows, const float* weights, size_t count, float* y, size_t n) {
+  const size_t lanes = hn::Lanes(F());
+  for (size_t i = 0; i < n; i += lanes) {
+    const size_t now = n - i < lanes ? n - i : lanes;
+    VF sum = splat(0.0f);
+    for (size_t t = 0; t < count; ++t) {
+      if (weights[t] == 0) continue;
+      sum = hn::MulAdd(splat(weights[t]), load_up_to(rows[t] + i, now), sum);
+    }
+    if (now == lanes) {
+      hn::StoreU(sum, F(), y + i);
+    } else {
+      store_part(sum, y + i, now);
+    }
+  }
+}
+
 constexpr RowKernels kRows{sum,
                            sum_abs,
                            sum_squares,
@@ -245,7 +262,8 @@ constexpr RowKernels kRows{sum,
                            accumulate<Max>,
                            accumulate<Min>,
                            accumulate<Product>,
-                           add_rows};
+                           add_rows,
+                           weighted};
 
 }  // namespace
 

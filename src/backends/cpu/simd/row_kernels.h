@@ -30,6 +30,9 @@ struct RowKernels {
   void (*multiply)(const float* x, float* acc, size_t n);
   // Rows, `stride` floats apart, added to acc.
   void (*add_rows)(const float* x, size_t stride, size_t rows, float* acc, size_t n);
+  // y = sum of weights[t] * rows[t]; y is none of the rows. Rows of weight 0 are not read.
+  void (*weighted)(const float* const* rows, const float* weights, size_t count, float* y,
+                   size_t n);
 };
 
 const RowKernels& row_kernels();

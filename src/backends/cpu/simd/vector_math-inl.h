@@ -119,7 +119,42 @@ HWY_INLINE VF tanh(VF x) {
   return hn::CopySign(hn::Div(e, hn::Add(e, splat(2.0f))), x);
 }
 
+// 1 / d for 1 <= d < 2^126: an estimate of 12 to 14 bits, refined to about one unit.
+HWY_INLINE VF reciprocal_estimate(VF d) {
+  VF y = hn::ApproximateReciprocal(d);
+#if HWY_TARGET > HWY_AVX3  // 12 bits: once more
+  y = hn::Mul(y, hn::NegMulAdd(d, y, splat(2.0f)));
+#endif
+  return hn::MulAdd(y, hn::NegMulAdd(d, y, splat(1.0f)), y);
+}
+
+#if HWY_TARGET == HWY_SCALAR
 HWY_INLINE VF sigmoid(VF x) { return hn::Div(splat(1.0f), hn::Add(splat(1.0f), exp(hn::Neg(x)))); }
+#else
+// 1 / (1 + 2^t) with t = -x log2(e) = n + r. What activation functions cost is this function, so it
+// adds n to the exponent's bits, which a large constant has moved to the end of the mantissa, and
+// divides by an estimate. Below -87 the result is 0. The vectors' Min and Max give their second
+// operand where one is NaN.
+HWY_INLINE VF sigmoid(VF x) {
+  static constexpr float kExp2[] = {1.0f,
+                                    6.931471825e-1f,
+                                    2.402264774e-1f,
+                                    5.550332367e-2f,
+                                    9.618436918e-3f,
+                                    1.339887385e-3f,
+                                    1.535336196e-4f};
+  constexpr float kLog2e = 1.44269502f, kLog2eRest = 1.925963e-8f, kRound = 12582912.0f;
+  const VF a = hn::Min(splat(87.0f), hn::Max(splat(-87.0f), x));
+  const VF shifted = hn::NegMulAdd(a, splat(kLog2e), splat(kRound));
+  const VF n = hn::Sub(shifted, splat(kRound));
+  VF r = hn::NegMulSub(a, splat(kLog2e), n);
+  r = hn::NegMulAdd(a, splat(kLog2eRest), r);
+  const VI exponent = hn::ShiftLeft<23>(hn::BitCast(I(), shifted));
+  const VF power = hn::BitCast(F(), hn::Add(hn::BitCast(I(), polynomial(r, kExp2)), exponent));
+  const VF y = reciprocal_estimate(hn::Add(power, splat(1.0f)));
+  return hn::IfThenZeroElse(hn::Lt(x, splat(-87.0f)), y);
+}
+#endif
 
 // x + x P(x^2) near 0, 1 - e^Q(|x|) beyond
 HWY_INLINE VF erf(VF x) {
