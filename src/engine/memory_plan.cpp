@@ -31,6 +31,22 @@ Result<std::vector<TensorType>> concrete_types(const Plan& plan, const Bindings&
   return types;
 }
 
+// Bytes of each tensor. All of them together, padded, fit in 63 bits: so does any sum of places.
+Status measure(const Plan& plan, MemoryPlan& m) {
+  int64_t total = 0;
+  for (size_t i = 0; i < plan.tensors.size(); ++i) {
+    Result<int64_t> size = storage_bytes(m.types[i]);
+    if (!size.ok())
+      return std::move(size).status().at(fmt::format("tensor '{}'", plan.tensors[i].name));
+    m.bytes.push_back(*size);
+    const auto padded = checked_add(*size, kAlign);
+    const auto sum = padded ? checked_add(total, *padded) : std::nullopt;
+    if (!sum) return out_of_memory("the activations of all steps do not fit in 63 bits");
+    total = *sum;
+  }
+  return {};
+}
+
 // Follows aliases to the tensor that owns the storage, adding up byte offsets.
 Status resolve_aliases(const Plan& plan, const Bindings& symbols, MemoryPlan& m) {
   const size_t n = plan.tensors.size();
@@ -56,8 +72,8 @@ Status resolve_aliases(const Plan& plan, const Bindings& symbols, MemoryPlan& m)
 
 class Planner {
  public:
-  Planner(const Plan& plan, MemoryPlan& m)
-      : plan_(plan), m_(m), block_of_(plan.tensors.size(), -1) {}
+  Planner(const Plan& plan, const InPlacePairs* in_place, MemoryPlan& m)
+      : plan_(plan), in_place_(in_place), m_(m), block_of_(plan.tensors.size(), -1) {}
 
   void run() {
     mark_caller_owned();
@@ -80,7 +96,9 @@ class Planner {
     outside_.assign(plan_.tensors.size(), false);
     for (size_t i = 0; i < plan_.tensors.size(); ++i) outside_[i] = plan_.tensors[i].constant >= 0;
     for (const PlanPort& p : plan_.inputs) outside_[static_cast<size_t>(root(p.tensor))] = true;
-    for (const PlanPort& p : plan_.outputs) outside_[static_cast<size_t>(root(p.tensor))] = true;
+    for (const PlanPort& p : plan_.outputs) {
+      if (m_.is_whole(p.tensor)) outside_[static_cast<size_t>(root(p.tensor))] = true;
+    }
   }
 
   void touch(TensorId t, int step) {
@@ -103,6 +121,11 @@ class Planner {
       for (TensorId t : plan_.steps[s].in) touch(t, static_cast<int>(s));
       for (TensorId t : plan_.steps[s].out) touch(t, static_cast<int>(s));
     }
+    // Outputs that are parts stay until they are copied out.
+    const int last = static_cast<int>(plan_.steps.size()) - 1;
+    for (const PlanPort& p : plan_.outputs) {
+      if (block_of_[static_cast<size_t>(root(p.tensor))] >= 0) touch(p.tensor, last);
+    }
     merged_into_.resize(blocks_.size());
     std::iota(merged_into_.begin(), merged_into_.end(), 0);
   }
@@ -116,31 +139,49 @@ class Planner {
   // An output takes over the place of an operand that dies at its step.
   void share_in_place() {
     for (size_t s = 0; s < plan_.steps.size(); ++s) {
-      for (const auto& [o, i] : plan_.steps[s].in_place) try_share(static_cast<int>(s), o, i);
+      for (const auto& [o, i] : pairs(s)) try_share(s, o, i);
     }
   }
 
-  void try_share(int s, int o, int i) {
-    const Step& step = plan_.steps[static_cast<size_t>(s)];
+  const std::vector<std::pair<int8_t, int8_t>>& pairs(size_t s) const {
+    return in_place_ == nullptr ? plan_.steps[s].in_place : (*in_place_)[s];
+  }
+
+  void try_share(size_t s, int8_t o, int8_t i) {
+    const Step& step = plan_.steps[s];
     const TensorId out = step.out[static_cast<size_t>(o)], in = step.in[static_cast<size_t>(i)];
     if (out < 0 || in < 0) return;
-    const TensorId ro = root(out), ri = root(in);
-    const auto uo = static_cast<size_t>(ro), ui = static_cast<size_t>(ri);
-    if (!in_arena(ro) || !in_arena(ri) || m_.offset[static_cast<size_t>(out)] != 0 ||
-        m_.offset[static_cast<size_t>(in)] != 0 || m_.bytes[uo] != m_.bytes[ui]) {
+    const auto ro = static_cast<size_t>(root(out)), ri = static_cast<size_t>(root(in));
+    if (!in_arena(root(out)) || !in_arena(root(in)) || !m_.is_whole(out) || !m_.is_whole(in) ||
+        m_.bytes[ro] != m_.bytes[ri]) {
       return;
     }
-    const size_t a = find(block_of_[ui]), b = find(block_of_[uo]);
-    if (a == b || blocks_[a].last != s || blocks_[b].first != s ||
+    const size_t a = find(block_of_[ri]), b = find(block_of_[ro]);
+    const auto now = static_cast<int>(s);
+    if (a == b || blocks_[a].last != now || blocks_[b].first != now ||
         blocks_[a].on_host != blocks_[b].on_host) {
       return;
     }
-    for (size_t k = 0; k < step.in.size(); ++k) {  // another operand lives in the same storage
-      if (static_cast<int>(k) != i && step.in[k] >= 0 && step.in[k] != in && root(step.in[k]) == ri)
-        return;
-    }
+    if (!alone_in(s, o, in)) return;
     merged_into_[b] = static_cast<int>(a);
     blocks_[a].last = std::max(blocks_[a].last, blocks_[b].last);
+  }
+
+  // Every operand in the memory of `in` may be overwritten by output o, and no other result of the
+  // step lies there.
+  bool alone_in(size_t s, int8_t o, TensorId in) const {
+    const Step& step = plan_.steps[s];
+    for (size_t k = 0; k < step.in.size(); ++k) {
+      if (step.in[k] < 0 || root(step.in[k]) != root(in)) continue;
+      const std::pair pair{o, static_cast<int8_t>(k)};
+      const auto& allowed = pairs(s);
+      const bool listed = std::find(allowed.begin(), allowed.end(), pair) != allowed.end();
+      if (k > INT8_MAX || step.in[k] != in || !listed) return false;
+    }
+    const size_t block = find(block_of_[static_cast<size_t>(root(in))]);
+    return std::none_of(step.out.begin(), step.out.end(), [&](TensorId t) {
+      return t >= 0 && in_arena(root(t)) && find(block_of_[static_cast<size_t>(root(t))]) == block;
+    });
   }
 
   void drop_merged() {
@@ -210,6 +251,7 @@ class Planner {
   }
 
   const Plan& plan_;
+  const InPlacePairs* in_place_;
   MemoryPlan& m_;
   std::vector<bool> outside_;
   std::vector<int> block_of_;  // by root tensor
@@ -220,62 +262,75 @@ class Planner {
 
 }  // namespace
 
-Result<MemoryPlan> plan_memory(const Plan& plan, const Bindings& symbols) {
+Result<MemoryPlan> plan_memory(const Plan& plan, const Bindings& symbols,
+                               const InPlacePairs* in_place) {
   for (const Constraint& c : plan.constraints) LATHE_TRY(c.check(symbols));
   MemoryPlan m;
   m.types = LATHE_TRY(concrete_types(plan, symbols));
+  LATHE_TRY(measure(plan, m));
   LATHE_TRY(resolve_aliases(plan, symbols, m));
-  m.bytes.assign(plan.tensors.size(), 0);
-  int64_t total = 0;
-  for (size_t i = 0; i < plan.tensors.size(); ++i) {
-    Result<int64_t> size = storage_bytes(m.types[i]);
-    if (!size.ok())
-      return std::move(size).status().at(fmt::format("tensor '{}'", plan.tensors[i].name));
-    m.bytes[i] = *size;
-    const auto sum = checked_add(total, *size);
-    if (!sum) return out_of_memory("the activations of all steps do not fit in 63 bits");
-    total = *sum;
-  }
   m.place.assign(plan.tensors.size(), MemoryPlan::kNone);
-  Planner(plan, m).run();
+  Planner(plan, in_place, m).run();
   return m;
 }
 
+namespace {
+
+const Shape& declared(const Plan& plan, size_t input) {
+  return plan.tensors[static_cast<size_t>(plan.inputs[input].tensor)].type.shape;
+}
+
+// The sizes of input k against its dimensions with every symbol known.
+Status check_sizes(const Plan& plan, size_t k, const Shape& got, const Bindings& values) {
+  const Shape& want = declared(plan, k);
+  for (int d = 0; d < want.rank(); ++d) {
+    const int64_t size = LATHE_TRY(want[d].evaluate(values));
+    if (size == got[d].value()) continue;
+    const std::string expected =
+        want[d].is_constant() ? "" : fmt::format("{} = ", want[d].to_string());
+    return invalid("input '{}': dimension {} is {}, expected {}{}", plan.inputs[k].name, d,
+                   got[d].value(), expected, size);
+  }
+  return {};
+}
+
+// The input and dimension that a symbol is, for messages.
+std::string place_of(const Plan& plan, const std::string& symbol) {
+  for (size_t k = 0; k < plan.inputs.size(); ++k) {
+    const Shape& shape = declared(plan, k);
+    for (int d = 0; d < shape.rank(); ++d) {
+      if (shape[d].is_symbol() && shape[d].to_string() == symbol)
+        return fmt::format("input '{}': dimension {} ({})", plan.inputs[k].name, d, symbol);
+    }
+  }
+  return symbol;
+}
+
+}  // namespace
+
 Result<Bindings> bind_symbols(const Plan& plan, std::span<const Shape> input_shapes) {
+  LATHE_CHECK(input_shapes.size() == plan.inputs.size());
   Bindings values;
   for (size_t k = 0; k < plan.inputs.size(); ++k) {
-    const PlanPort& port = plan.inputs[k];
-    const Shape& want = plan.tensors[static_cast<size_t>(port.tensor)].type.shape;
-    const Shape& got = input_shapes[k];
+    const Shape &want = declared(plan, k), &got = input_shapes[k];
+    const std::string& name = plan.inputs[k].name;
     if (got.rank() != want.rank()) {
-      return invalid("input '{}': shape {} has rank {}, expected rank {} as in {}", port.name,
+      return invalid("input '{}': shape {} has rank {}, expected rank {} as in {}", name,
                      got.to_string(), got.rank(), want.rank(), want.to_string());
     }
     for (int d = 0; d < want.rank(); ++d) {
+      if (got[d].value() < 0)
+        return invalid("input '{}': dimension {} is {}, expected a size", name, d, got[d].value());
       if (want[d].is_symbol()) values.try_emplace(want[d].to_string(), got[d].value());
     }
   }
-  for (size_t k = 0; k < plan.inputs.size(); ++k) {
-    const PlanPort& port = plan.inputs[k];
-    const Shape& want = plan.tensors[static_cast<size_t>(port.tensor)].type.shape;
-    for (int d = 0; d < want.rank(); ++d) {
-      const int64_t size = LATHE_TRY(want[d].evaluate(values)), got = input_shapes[k][d].value();
-      if (size == got) continue;
-      if (want[d].is_constant()) {
-        return invalid("input '{}': dimension {} is {}, expected {}", port.name, d, got, size);
-      }
-      return invalid("input '{}': dimension {} is {}, expected {} = {}", port.name, d, got,
-                     want[d].to_string(), size);
-    }
-  }
+  for (size_t k = 0; k < plan.inputs.size(); ++k)
+    LATHE_TRY(check_sizes(plan, k, input_shapes[k], values));
   for (const SymbolRange& r : plan.symbols) {
     const auto it = values.find(r.name);
-    if (it == values.end()) continue;
-    if (it->second < r.min || it->second > r.max) {
-      return invalid(
-          "dimension {} is {}, expected {} to {}, the range that the engine was built for", r.name,
-          it->second, r.min, r.max);
-    }
+    if (it == values.end() || (it->second >= r.min && it->second <= r.max)) continue;
+    return invalid("{} is {}, expected {} to {}, the range that the engine was built for",
+                   place_of(plan, r.name), it->second, r.min, r.max);
   }
   return values;
 }

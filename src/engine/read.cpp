@@ -132,6 +132,7 @@ Result<std::span<const std::byte>> part_of(std::span<const std::byte> section,
   if (p->offset() > section.size() || p->bytes() > section.size() - p->offset()) {
     return invalid("a constant or kernel lies outside its section");
   }
+  if (p->offset() % kSectionAlign != 0) return invalid("a constant or kernel is not aligned");
   return section.subspan(p->offset(), p->bytes());
 }
 

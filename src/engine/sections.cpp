@@ -95,7 +95,7 @@ Result<Sections> unframe(std::span<const std::byte> file, PageRelease release) {
   static constexpr const char* kNames[] = {"structure", "weights", "kernels"};
   for (size_t s = 0; s < kSections; ++s) {
     const Range& r = h.sections[s];
-    if (r.offset != at || r.bytes > file.size() - at)
+    if (r.offset != at || r.bytes % kSectionAlign != 0 || r.bytes > file.size() - at)
       return invalid("the engine's {} section is out of place", kNames[s]);
     sections.parts[s] = file.subspan(at, r.bytes);
     if (hash_section(sections.parts[s], release) != r.hash)

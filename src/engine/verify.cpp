@@ -2,14 +2,18 @@
 // What a plan from a stranger must prove before it runs. See plan.h.
 #include <set>
 
-#include "engine/plan.h"
+#include "engine/storage.h"
 
 namespace lathe {
 namespace {
 
+const std::optional<Slice>* slice_at(const std::vector<std::optional<Slice>>& slices, size_t k) {
+  return k < slices.size() && slices[k] ? &slices[k] : nullptr;
+}
+
 class Verifier {
  public:
-  explicit Verifier(const Plan& plan) : plan_(plan), written_(plan.tensors.size(), false) {}
+  explicit Verifier(const Plan& plan) : plan_(plan), storage_(plan) {}
 
   Status run() {
     for (const HostTensor& t : plan_.constants) {
@@ -18,19 +22,16 @@ class Verifier {
     for (size_t i = 0; i < plan_.tensors.size(); ++i) {
       LATHE_TRY(tensor(i).at(fmt::format("tensor '{}'", plan_.tensors[i].name)));
     }
+    LATHE_TRY(storage_.resolve());
     for (const PlanPort& p : plan_.inputs) {
-      LATHE_TRY(index(p.tensor).at(fmt::format("input '{}'", p.name)));
-      if (at(p.tensor).constant >= 0 || at(p.tensor).alias_of >= 0) {
-        return invalid("input '{}' is not a tensor of its own", p.name);
-      }
-      written_[static_cast<size_t>(p.tensor)] = true;
-      inputs_.insert(p.tensor);
+      LATHE_TRY(input(p.tensor).at(fmt::format("input '{}'", p.name)));
     }
-    LATHE_TRY(symbols_bound());
+    LATHE_TRY(symbols());
     for (const Step& s : plan_.steps) LATHE_TRY(step(s).at(fmt::format("step '{}'", s.name)));
     for (const PlanPort& p : plan_.outputs) {
       LATHE_TRY(index(p.tensor).at(fmt::format("output '{}'", p.name)));
-      if (!readable(p.tensor)) return invalid("output '{}' is never written", p.name);
+      if (!storage_.readable(p.tensor)) return invalid("output '{}' is never written", p.name);
+      if (!storage_.dense(p.tensor)) return invalid("output '{}' lies in pieces", p.name);
     }
     return {};
   }
@@ -45,8 +46,15 @@ class Verifier {
     return {};
   }
 
+  Status input(TensorId t) {
+    LATHE_TRY(index(t));
+    if (at(t).constant >= 0 || at(t).alias_of >= 0) return invalid("it is no tensor of its own");
+    if (!inputs_.insert(t).second) return invalid("its tensor is another input, too");
+    return storage_.write(t);
+  }
+
   // Every symbol that any size uses is a dimension of an input, so that a session can bind it.
-  Status symbols_bound() const {
+  Status symbols() const {
     std::set<std::string> bound, used;
     for (const PlanPort& p : plan_.inputs) {
       for (const Dim& d : at(p.tensor).type.shape) {
@@ -57,8 +65,17 @@ class Verifier {
       for (const Dim& d : t.type.shape) d.collect_symbols(used);
       t.alias_start.collect_symbols(used);
     }
+    for (const Constraint& c : plan_.constraints) {
+      c.a.collect_symbols(used);
+      c.b.collect_symbols(used);
+    }
     for (const std::string& s : used) {
       if (!bound.contains(s)) return invalid("symbol '{}' is no dimension of an input", s);
+    }
+    for (const SymbolRange& r : plan_.symbols) {
+      if (r.min < 0 || r.min > r.opt || r.opt > r.max) {
+        return invalid("symbol '{}' has min {}, opt {}, max {}", r.name, r.min, r.opt, r.max);
+      }
     }
     return {};
   }
@@ -75,6 +92,9 @@ class Verifier {
       }
       if (t.alias_of >= 0) return invalid("it is both a constant and an alias");
     }
+    if (t.on_host && plan_.device == DeviceKind::Cpu) {
+      return invalid("it lives beside the device's memory, and the device is the host");
+    }
     if (t.alias_of < 0) return {};
     LATHE_TRY(index(t.alias_of));
     const PlanTensor& whole = at(t.alias_of);
@@ -87,6 +107,9 @@ class Verifier {
     if (!(t.type.shape.count() == whole.type.shape.count())) {
       return invalid("its alias has another number of elements");
     }
+    const bool padded =
+        t.type.layout == Layout::Blocked16 || whole.type.layout == Layout::Blocked16;
+    if (padded && t.type != whole.type) return invalid("its alias is padded in another way");
     return {};
   }
 
@@ -108,36 +131,17 @@ class Verifier {
     return {};
   }
 
-  bool readable(TensorId t) const {
-    for (size_t depth = 0; depth <= plan_.tensors.size(); ++depth) {
-      if (at(t).constant >= 0 || written_[static_cast<size_t>(t)]) return true;
-      if (at(t).alias_of < 0) return parts_written(t);
-      t = at(t).alias_of;
-    }
-    return false;  // a cycle
-  }
-
-  // A whole whose parts were each written by their own producers.
-  bool parts_written(TensorId whole) const {
-    Dim covered = 0;
-    int axis = -1;
-    for (size_t i = 0; i < plan_.tensors.size(); ++i) {
-      const PlanTensor& t = plan_.tensors[i];
-      if (t.alias_of != whole || t.alias_axis < 0) continue;
-      if (!written_[i] && !parts_written(static_cast<TensorId>(i))) continue;
-      axis = t.alias_axis;
-      covered = covered + t.type.shape[t.alias_axis];
-    }
-    return axis >= 0 && covered == at(whole).type.shape[axis];
-  }
-
   Status step(const Step& s) {
     if (s.op.def == nullptr) return invalid("it has no operator");
     if (s.in.size() != s.op.in.size() || s.out.size() != s.op.out.size()) {
       return invalid("it has {} operands and {} results, its operator {} and {}", s.in.size(),
                      s.out.size(), s.op.in.size(), s.op.out.size());
     }
+    if (s.on_host && plan_.device == DeviceKind::Cpu) {
+      return invalid("it leaves the device for the host, and the device is the host");
+    }
     LATHE_TRY(verify_instance(s.op));
+    LATHE_TRY(anchor_layouts(s.op));
     for (size_t k = 0; k < s.in.size(); ++k)
       LATHE_TRY(operand(s, k).at(fmt::format("operand {}", k)));
     for (size_t k = 0; k < s.out.size(); ++k)
@@ -154,7 +158,7 @@ class Verifier {
     return {};
   }
 
-  Status operand(const Step& s, size_t k) const {
+  Status operand(const Step& s, size_t k) {
     if (s.in[k] == -1) {
       return s.op.in[k].absent() ? Status() : invalid("it is missing");
     }
@@ -163,10 +167,12 @@ class Verifier {
       return invalid("the tensor is {}, the operator expects {}", at(s.in[k]).type.to_string(),
                      s.op.in[k].to_string());
     }
-    if (s.op.is_constant(static_cast<int>(k)) != (at(s.in[k]).constant >= 0)) {
+    const bool constant = at(s.in[k]).constant >= 0;
+    if (k < 64 && s.op.is_constant(static_cast<int>(k)) != constant) {
       return invalid("the operator and the tensor disagree on whether it is a constant");
     }
-    return readable(s.in[k])
+    LATHE_TRY(place(s.in[k], slice_at(s.op.fusion.in_slice, k)));
+    return storage_.readable(s.in[k])
                ? Status()
                : invalid("tensor '{}' is read before it is written", at(s.in[k]).name);
   }
@@ -178,16 +184,45 @@ class Verifier {
       return invalid("the tensor is {}, the operator gives {}", t.type.to_string(),
                      s.op.out[k].to_string());
     }
-    if (t.constant >= 0 || inputs_.contains(s.out[k]) || written_[static_cast<size_t>(s.out[k])]) {
-      return invalid("tensor '{}' is written twice", t.name);
-    }
     if (t.alias_of >= 0 && t.alias_axis < 0) return invalid("tensor '{}' is a view", t.name);
-    written_[static_cast<size_t>(s.out[k])] = true;
+    const TensorId root = storage_.root(s.out[k]);
+    if (at(root).constant >= 0 || inputs_.contains(root)) {
+      return invalid("tensor '{}' is an input's or a constant's memory", t.name);
+    }
+    LATHE_TRY(place(s.out[k], slice_at(s.op.fusion.out_slice, k)));
+    return storage_.write(s.out[k]);
+  }
+
+  // What the operator thinks of a tensor's place is where the tensor lies: a slice is the very part
+  // of its whole, what is no slice is dense.
+  Status place(TensorId t, const std::optional<Slice>* slice) const {
+    const PlanTensor& part = at(t);
+    if (slice == nullptr) {
+      return storage_.dense(t) ? Status() : invalid("tensor '{}' lies in pieces", part.name);
+    }
+    const Slice& s = **slice;
+    const bool same = part.alias_of >= 0 && part.alias_axis == s.axis &&
+                      part.alias_start == s.start &&
+                      at(part.alias_of).type.shape[s.axis] == s.whole;
+    return same ? Status() : invalid("tensor '{}' is not the slice that is stated", part.name);
+  }
+
+  // Tactics take memory layouts from either: they are one.
+  static Status anchor_layouts(const OpInstance& op) {
+    const Fusion& f = op.fusion;
+    if (f.empty()) return {};
+    for (size_t k = 0; k < f.anchor_in.size(); ++k) {
+      if (f.anchor_in[k].layout != op.in[k].layout)
+        return invalid("operand {} changes its layout in the fusion", k);
+    }
+    for (const TensorType& t : f.anchor_out) {
+      if (t.layout != op.out[0].layout) return invalid("a result changes its layout in the fusion");
+    }
     return {};
   }
 
   const Plan& plan_;
-  std::vector<bool> written_;
+  Storage storage_;
   std::set<TensorId> inputs_;
 };
 

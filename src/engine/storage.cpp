@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/storage.h"
+
+namespace lathe {
+namespace {
+
+// Nothing but ones before the axis in memory: the part is one run of bytes.
+bool is_one_run(const TensorType& whole, int axis) {
+  const bool last = whole.layout == Layout::ChannelsLast && whole.rank() >= 3;
+  for (int d = 0; d < whole.rank(); ++d) {
+    const bool outer = !last ? d < axis : axis == 1 ? d != 1 : d != 1 && d < axis;
+    if (outer && !whole.shape[d].is(1)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Status Storage::resolve() {
+  const size_t n = plan_.tensors.size();
+  root_.assign(n, -1);
+  dense_.assign(n, true);
+  written_.assign(n, false);
+  complete_.assign(n, false);
+  constexpr int kDeepest = 1000;  // aliases of aliases: walks over them stay short
+  std::vector<int> depth(n, 0);
+  std::vector<TensorId> path;
+  for (size_t i = 0; i < n; ++i) {
+    path.clear();
+    auto t = static_cast<TensorId>(i);
+    for (; root_[static_cast<size_t>(t)] < 0 && at(t).alias_of >= 0; t = at(t).alias_of) {
+      if (path.size() > n) return invalid("tensor '{}': its aliases form a cycle", at(t).name);
+      path.push_back(t);
+    }
+    if (root_[static_cast<size_t>(t)] < 0) root_[static_cast<size_t>(t)] = t;
+    for (; !path.empty(); path.pop_back()) {
+      const TensorId child = path.back();
+      const PlanTensor& c = at(child);
+      if (!dense(c.alias_of)) {
+        return invalid("tensor '{}': it is an alias of '{}', which lies in pieces", c.name,
+                       at(c.alias_of).name);
+      }
+      int& deep = depth[static_cast<size_t>(child)];
+      deep = depth[static_cast<size_t>(c.alias_of)] + 1;
+      if (deep > kDeepest) return invalid("tensor '{}': its aliases nest too deep", c.name);
+      root_[static_cast<size_t>(child)] = root(c.alias_of);
+      dense_[static_cast<size_t>(child)] =
+          c.alias_axis < 0 || is_one_run(at(c.alias_of).type, c.alias_axis);
+    }
+  }
+  return {};
+}
+
+Status Storage::write(TensorId t) {
+  bool twice = parts_.contains(t);
+  for (TensorId a = t; a >= 0; a = at(a).alias_of) {
+    twice = twice || written_[static_cast<size_t>(a)];
+  }
+  if (twice) return invalid("tensor '{}' is written twice", at(t).name);
+  written_[static_cast<size_t>(t)] = true;
+  if (at(t).alias_axis >= 0) parts_[at(t).alias_of].push_back(t);
+  return {};
+}
+
+bool Storage::readable(TensorId t) {
+  for (; t >= 0; t = at(t).alias_of) {
+    if (at(t).constant >= 0 || written_[static_cast<size_t>(t)] || whole_of_parts(t)) return true;
+  }
+  return false;
+}
+
+// Written parts that stand end to end from the first element to the last.
+bool Storage::whole_of_parts(TensorId t) {
+  if (complete_[static_cast<size_t>(t)]) return true;
+  const auto known = parts_.find(t);
+  if (known == parts_.end()) return false;
+  const int axis = at(known->second[0]).alias_axis;
+  std::map<Dim, Dim> end_of;
+  for (TensorId p : known->second) {
+    const Dim& size = at(p).type.shape[axis];
+    const bool usable = at(p).alias_axis == axis && written_[static_cast<size_t>(p)];
+    if (usable && !size.is(0)) end_of.emplace(at(p).alias_start, at(p).alias_start + size);
+  }
+  Dim covered = 0;
+  for (size_t k = 0; k < known->second.size(); ++k) {
+    const auto next = end_of.find(covered);
+    if (next == end_of.end()) break;
+    covered = next->second;
+  }
+  return complete_[static_cast<size_t>(t)] = covered == at(t).type.shape[axis];
+}
+
+}  // namespace lathe
