@@ -33,7 +33,8 @@ struct LoadedEngine::State {
   Device& device_of(const Step& step) const { return step.on_host ? *devices.host : *devices.main; }
 
   // The step's tactic loaded for these concrete sizes, or the next in the manifest that accepts
-  // them. Thread-safe; loads once for each distinct instance and thread count.
+  // them. Thread-safe; loads once for each distinct instance and thread count, and keeps as many as
+  // kShapesKept shapes need.
   Result<PreparedStep> prepare(int step, const OpInstance& concrete, int threads);
   // Device memory of a constant: the plan's own bytes on the host, uploaded once on a GPU.
   Result<const void*> constant_data(int32_t constant, bool on_host, Stream& stream);
@@ -44,9 +45,17 @@ struct LoadedEngine::State {
   // Gives back the mapped pages of constants that the tactic packed and never reads again.
   void release_packed(const Prepared& prepared, std::span<const HostTensor> constants) const;
 
+  static constexpr size_t kShapesKept = 32;
+  struct Kept {
+    PreparedStep step;
+    uint64_t used;  // by clock_
+  };
+  void drop_oldest();
+
   std::mutex mutex_;
   SharedPacks packs_;
-  std::map<std::string, PreparedStep> prepared_;
+  std::map<std::string, Kept> prepared_;
+  uint64_t clock_ = 0;
   std::map<int32_t, std::unique_ptr<Memory>> uploaded_;
 };
 

@@ -20,10 +20,23 @@ Result<PreparedStep> LoadedEngine::State::prepare(int step, const OpInstance& co
   const std::string key = fmt::format("{}|{}|{}", step, threads, concrete.to_string());
   std::lock_guard lock(mutex_);
   auto it = prepared_.find(key);
-  if (it != prepared_.end()) return it->second;
-  PreparedStep loaded = LATHE_TRY(load(step, concrete, threads));
-  prepared_.emplace(key, loaded);
-  return loaded;
+  if (it == prepared_.end()) {
+    PreparedStep loaded = LATHE_TRY(load(step, concrete, threads));
+    if (prepared_.size() >= kShapesKept * plan.steps.size()) drop_oldest();
+    it = prepared_.emplace(key, Kept{std::move(loaded), 0}).first;
+  }
+  it->second.used = ++clock_;
+  return it->second.step;
+}
+
+// The one that was asked for longest ago, of those that no session holds.
+void LoadedEngine::State::drop_oldest() {
+  auto oldest = prepared_.end();
+  for (auto it = prepared_.begin(); it != prepared_.end(); ++it) {
+    if (it->second.step.prepared.use_count() > 1) continue;
+    if (oldest == prepared_.end() || it->second.used < oldest->second.used) oldest = it;
+  }
+  if (oldest != prepared_.end()) prepared_.erase(oldest);
 }
 
 Result<PreparedStep> LoadedEngine::State::load(int index, const OpInstance& concrete, int threads) {
@@ -50,16 +63,17 @@ Result<PreparedStep> LoadedEngine::State::load(int index, const OpInstance& conc
   };
   std::span<const std::byte> blob;
   if (step.blob >= 0) blob = plan.blobs[static_cast<size_t>(step.blob)];
+  auto applies = [&](const Tactic& t) { return t.op == "*" || t.op == concrete.def->name; };
   for (const Tactic* t : device.tactics()) {
-    if (t->name != step.tactic) continue;
+    if (t->name != step.tactic || !applies(*t)) continue;
     Result<PreparedStep> r = try_tactic(*t, step.config, blob);
     if (r.ok()) return r;
     reasons += fmt::format("{}: {}; ", t->name, r.status().message());
     break;
   }
   for (const Tactic* t : device.tactics()) {
-    const bool applies = t->op == "*" || t->op == concrete.def->name;
-    if (!applies || t->name == step.tactic || t->source != nullptr) continue;
+    if (!applies(*t) || t->source != nullptr) continue;
+    if (t->name == step.tactic && step.config.empty()) continue;
     Result<PreparedStep> r = try_tactic(*t, {}, {});
     if (r.ok()) return r;
     reasons += fmt::format("{}: {}; ", t->name, r.status().message());
@@ -95,8 +109,8 @@ void LoadedEngine::State::release_packed(const Prepared& prepared,
 int64_t LoadedEngine::State::packed_bytes() {
   std::lock_guard lock(mutex_);
   int64_t total = 0;
-  for (const auto& [key, step] : prepared_)
-    total += static_cast<int64_t>(step.prepared->packed_bytes);
+  for (const auto& [key, kept] : prepared_)
+    total += static_cast<int64_t>(kept.step.prepared->packed_bytes);
   for (const auto& [id, memory] : uploaded_) total += static_cast<int64_t>(memory->size());
   return total;
 }

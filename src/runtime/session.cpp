@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 
 #include "base/parallel.h"
 #include "runtime/engine_state.h"
@@ -19,6 +20,9 @@ struct Port {
   std::unique_ptr<Memory> own;
   Shape shape;  // inputs: as the caller set it
   bool has_shape = false;
+  // Outputs: where the last run left it; null: it did not, or the caller bound other memory since.
+  void* result = nullptr;
+  bool result_on_host = true;
 };
 
 }  // namespace
@@ -33,7 +37,8 @@ struct RuntimeSession::State {
   std::vector<std::unique_ptr<ShapePlan>> plans;  // most recently used first
   std::unique_ptr<Memory> arena, host_arena, workspace;
   bool shapes_changed = true;
-  uint64_t binding = 1;  // changes whenever a pointer may have
+  uint64_t binding = 1;            // changes whenever a pointer may have
+  const ShapePlan* ran = nullptr;  // that of the last run: its sizes are the results'
 
   const Plan& plan() const { return engine->plan; }
   Device& device() const { return *engine->devices.main; }
@@ -48,9 +53,17 @@ struct RuntimeSession::State {
   }
 
   Status resolve_shapes();
+  Status check_bound(const std::vector<Port>& ports, const std::vector<PlanPort>& named,
+                     const char* kind);
   Status allocate();
+  // The device memory of a port: the caller's, or our own.
+  void* port_base(const Port& p) const {
+    const bool in_place = p.bound != nullptr && (!p.bound_on_host || device().is_host());
+    return in_place ? p.bound : p.own->data();
+  }
   Status bind_pointers();
   Result<void*> storage(TensorId t);
+  const void* root_base(TensorId root);
   Status prepare_run();
   Status launch_step(size_t s);
   Status launch_all();
@@ -79,7 +92,10 @@ Status RuntimeSession::State::resolve_shapes() {
       std::find_if(plans.begin(), plans.end(), [&](const auto& p) { return p->inputs == shapes; });
   if (it == plans.end()) {
     auto made = LATHE_TRY(resolve(*engine, std::move(shapes), threads));
-    if (plans.size() >= static_cast<size_t>(std::max(options.plan_cache, 1))) plans.pop_back();
+    if (plans.size() >= static_cast<size_t>(std::max(options.plan_cache, 1))) {
+      if (plans.back().get() == ran) ran = nullptr;
+      plans.pop_back();
+    }
     plans.insert(plans.begin(), std::move(made));
   } else {
     std::rotate(plans.begin(), it, it + 1);
@@ -107,26 +123,29 @@ Result<void*> RuntimeSession::State::storage(TensorId t) {
   const MemoryPlan& m = current().memory;
   const TensorId root = m.root[static_cast<size_t>(t)];
   const PlanTensor& r = plan().tensors[static_cast<size_t>(root)];
-  const int64_t offset = m.offset[static_cast<size_t>(t)];
-  auto at = [&](const void* base) { return static_cast<char*>(const_cast<void*>(base)) + offset; };
-  if (r.constant >= 0) {
-    return static_cast<void*>(at(LATHE_TRY(engine->constant_data(r.constant, r.on_host, *stream))));
+  const void* base = r.constant >= 0
+                         ? LATHE_TRY(engine->constant_data(r.constant, r.on_host, *stream))
+                         : root_base(root);
+  return static_cast<void*>(static_cast<char*>(const_cast<void*>(base)) +
+                            m.offset[static_cast<size_t>(t)]);
+}
+
+// A root that is no constant lies in an arena, or is an input, or all of an output.
+const void* RuntimeSession::State::root_base(TensorId root) {
+  const MemoryPlan& m = current().memory;
+  const int64_t place = m.place[static_cast<size_t>(root)];
+  if (place != MemoryPlan::kNone) {
+    const bool on_host = plan().tensors[static_cast<size_t>(root)].on_host;
+    return static_cast<char*>((on_host ? *host_arena : *arena).data()) + place;
   }
-  auto port_base = [&](const Port& p) {
-    const bool in_place = p.bound != nullptr && (!p.bound_on_host || device().is_host());
-    return in_place ? p.bound : p.own->data();
-  };
   for (size_t k = 0; k < inputs.size(); ++k) {
-    if (plan().inputs[k].tensor == root) return static_cast<void*>(at(port_base(inputs[k])));
+    if (plan().inputs[k].tensor == root) return port_base(inputs[k]);
   }
   for (size_t k = 0; k < outputs.size(); ++k) {
-    if (m.root[static_cast<size_t>(plan().outputs[k].tensor)] == root) {
-      return static_cast<void*>(at(port_base(outputs[k])));
-    }
+    const TensorId t = plan().outputs[k].tensor;
+    if (m.root[static_cast<size_t>(t)] == root && m.is_whole(t)) return port_base(outputs[k]);
   }
-  const Memory& base = r.on_host && !device().is_host() ? *host_arena : *arena;
-  return static_cast<void*>(
-      at(static_cast<char*>(base.data()) + m.place[static_cast<size_t>(root)]));
+  return arena->data();  // of a tensor that no step touches
 }
 
 Status RuntimeSession::State::bind_pointers() {
@@ -149,22 +168,23 @@ Status RuntimeSession::State::bind_pointers() {
   return {};
 }
 
+Status RuntimeSession::State::check_bound(const std::vector<Port>& ports,
+                                          const std::vector<PlanPort>& named, const char* kind) {
+  for (size_t k = 0; k < ports.size(); ++k) {
+    const auto need = static_cast<size_t>(tensor_bytes(named[k].tensor));
+    if (ports[k].bound != nullptr && ports[k].bound_bytes < need) {
+      return invalid("{} '{}': {} bytes are bound, {} are needed", kind, named[k].name,
+                     ports[k].bound_bytes, need);
+    }
+  }
+  return {};
+}
+
 Status RuntimeSession::State::prepare_run() {
+  ran = nullptr;
   LATHE_TRY(resolve_shapes());
-  for (size_t k = 0; k < inputs.size(); ++k) {
-    const auto need = static_cast<size_t>(tensor_bytes(plan().inputs[k].tensor));
-    if (inputs[k].bound != nullptr && inputs[k].bound_bytes < need) {
-      return invalid("input '{}': {} bytes are bound, {} are needed", plan().inputs[k].name,
-                     inputs[k].bound_bytes, need);
-    }
-  }
-  for (size_t k = 0; k < outputs.size(); ++k) {
-    const auto need = static_cast<size_t>(tensor_bytes(plan().outputs[k].tensor));
-    if (outputs[k].bound != nullptr && outputs[k].bound_bytes < need) {
-      return invalid("output '{}': {} bytes are bound, {} are needed", plan().outputs[k].name,
-                     outputs[k].bound_bytes, need);
-    }
-  }
+  LATHE_TRY(check_bound(inputs, plan().inputs, "input"));
+  LATHE_TRY(check_bound(outputs, plan().outputs, "output"));
   LATHE_TRY(allocate());
   return bind_pointers();
 }
@@ -193,14 +213,10 @@ Status RuntimeSession::State::poison() {
   constexpr uint8_t kNan = 0xFF;  // every float type reads NaN
   LATHE_TRY(device().fill(arena->data(), kNan, arena->size(), *stream));
   LATHE_TRY(device().fill(workspace->data(), kNan, workspace->size(), *stream));
+  std::fill_n(static_cast<uint8_t*>(host_arena->data()), host_arena->size(), kNan);
   for (size_t k = 0; k < outputs.size(); ++k) {
-    const TensorId t = plan().outputs[k].tensor;
-    const TensorId root = current().memory.root[static_cast<size_t>(t)];
-    bool read_only = plan().tensors[static_cast<size_t>(root)].constant >= 0;
-    for (const PlanPort& p : plan().inputs) read_only = read_only || p.tensor == root;
-    if (read_only) continue;
-    LATHE_TRY(
-        device().fill(LATHE_TRY(storage(t)), kNan, static_cast<size_t>(tensor_bytes(t)), *stream));
+    const auto bytes = static_cast<size_t>(tensor_bytes(plan().outputs[k].tensor));
+    LATHE_TRY(device().fill(port_base(outputs[k]), kNan, bytes, *stream));
   }
   return {};
 }
@@ -216,16 +232,20 @@ Status RuntimeSession::State::move_inputs() {
   return {};
 }
 
+// Outputs that are parts or copies of something else, and those that the caller wants on the host.
 Status RuntimeSession::State::move_outputs() {
   for (size_t k = 0; k < outputs.size(); ++k) {
     Port& p = outputs[k];
     const TensorId t = plan().outputs[k].tensor;
     const auto bytes = static_cast<size_t>(tensor_bytes(t));
     void* from = LATHE_TRY(storage(t));
-    if (p.bound == nullptr || from == p.bound) continue;
-    LATHE_TRY(p.bound_on_host ? device().download(p.bound, from, bytes, *stream)
-                              : device().upload(p.bound, from, bytes, *stream));
+    p.result_on_host = p.bound != nullptr && p.bound_on_host;
+    p.result = p.result_on_host ? p.bound : port_base(p);
+    if (p.result == from || bytes == 0) continue;
+    LATHE_TRY(p.result_on_host ? device().download(p.result, from, bytes, *stream)
+                               : device().upload(p.result, from, bytes, *stream));
   }
+  ran = &current();
   return {};
 }
 
@@ -268,7 +288,10 @@ Status RuntimeSession::bind_input(int input, const void* data, size_t bytes, boo
 
 Status RuntimeSession::bind_output(int output, void* data, size_t bytes, bool host) {
   Port& p = state_->outputs[static_cast<size_t>(output)];
-  if (p.bound != data || p.bound_on_host != host) ++state_->binding;
+  if (p.bound != data || p.bound_on_host != host) {
+    ++state_->binding;
+    p.result = nullptr;
+  }
   p.bound = data;
   p.bound_bytes = bytes;
   p.bound_on_host = host;
@@ -319,23 +342,26 @@ Status RuntimeSession::run() {
 
 Result<HostTensor> RuntimeSession::output(int output) {
   State& s = *state_;
-  if (s.plans.empty())
-    return invalid("output '{}' is read before the first run",
-                   s.plan().outputs[static_cast<size_t>(output)].name);
-  const TensorId t = s.plan().outputs[static_cast<size_t>(output)].tensor;
-  HostTensor copy = LATHE_TRY(HostTensor::make(s.current().memory.types[static_cast<size_t>(t)]));
+  const PlanPort& port = s.plan().outputs[static_cast<size_t>(output)];
+  const Port& p = s.outputs[static_cast<size_t>(output)];
+  if (s.ran == nullptr || p.result == nullptr)
+    return invalid("output '{}' is read before the first run", port.name);
+  HostTensor copy =
+      LATHE_TRY(HostTensor::make(s.ran->memory.types[static_cast<size_t>(port.tensor)]));
   if (copy.bytes().empty()) return copy;
-  void* from = LATHE_TRY(s.storage(t));
-  LATHE_TRY(s.device().download(copy.mutable_bytes().data(), from, copy.bytes().size(), *s.stream));
+  const std::span<std::byte> to = copy.mutable_bytes();
+  if (p.result_on_host) {
+    LATHE_TRY(s.stream->synchronize());
+    std::memcpy(to.data(), p.result, to.size());
+    return copy;
+  }
+  LATHE_TRY(s.device().download(to.data(), p.result, to.size(), *s.stream));
   LATHE_TRY(s.stream->synchronize());
   return copy;
 }
 
 const void* RuntimeSession::output_data(int output) const {
-  State& s = *state_;
-  if (s.plans.empty()) return nullptr;
-  Result<void*> p = s.storage(s.plan().outputs[static_cast<size_t>(output)].tensor);
-  return p.ok() ? *p : nullptr;
+  return state_->ran == nullptr ? nullptr : state_->outputs[static_cast<size_t>(output)].result;
 }
 
 Status RuntimeSession::profile(std::vector<StepTime>* into) {

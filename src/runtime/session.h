@@ -74,8 +74,10 @@ class RuntimeSession {
   Status run();                            // returns when done
   Status enqueue();                        // returns when queued (CUDA); same as run on CPU
   Status wait();
-  Result<HostTensor> output(int output);      // a copy in host memory
-  const void* output_data(int output) const;  // session-owned or bound memory
+  // What the last run left, whatever shapes were set since: a copy in host memory, and the memory
+  // itself, the session's or the caller's (null before the first run).
+  Result<HostTensor> output(int output);
+  const void* output_data(int output) const;
 
   // Runs with a clock around each step.
   Status profile(std::vector<StepTime>* into);
