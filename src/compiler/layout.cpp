@@ -52,8 +52,11 @@ class Assigner {
 
   // A Same step has one layout for its operands and results; it is that of its first result.
   void settle() {
+    // To begin with, what follows a ChannelsLast tensor is ChannelsLast: alone, no flexible step
+    // between two others would find the first move cheaper.
     for (const Step& s : plan_.steps) {
-      if (wish_of(s) == Wish::Channels) set_results(s, Layout::ChannelsLast);
+      const bool follows = wish_of(s) == Wish::Same && flexible(s) && reads_channels_last(s);
+      if (wish_of(s) == Wish::Channels || follows) set_results(s, Layout::ChannelsLast);
     }
     PlanIndex index(plan_);
     // Flexible steps follow the cheaper side, back and forth until nothing changes.
@@ -88,6 +91,12 @@ class Assigner {
       if (type.rank() >= 3 && type.rank() != tensor(plan_, s.out[0]).type.rank()) return false;
     }
     return true;
+  }
+
+  bool reads_channels_last(const Step& s) const {
+    return std::any_of(s.in.begin(), s.in.end(), [&](TensorId t) {
+      return t >= 0 && label_[static_cast<size_t>(t)] == Layout::ChannelsLast;
+    });
   }
 
   void set_results(const Step& s, Layout layout) {
