@@ -139,6 +139,41 @@ TEST(Fused, ChannelSlicesAgreeWithTheReference) {
   }
 }
 
+TEST(Fused, PartsOfConcatsAreWrittenWithEpilogues) {
+  std::unique_ptr<Device> cpu = cpu::make_cpu_device();
+  TrialCounts counts;
+  for (const Anchor& anchor : anchors()) {
+    if (!anchor.layouts) continue;
+    const TensorType extras[] = {anchor.op.out[0], anchor.channel};
+    OpInstance op =
+        with_epilogue(anchor.op, "(a:f32, b:f32, c:f32) -> add(mul(a, sigmoid(a)), b)", extras);
+    op = with_layouts(op, Layout::ChannelsLast, Layout::ChannelsLast);
+    op.fusion.out_slice = {Slice{1, Dim(32), op.out[0].shape[1] + 64}};
+    EXPECT_EQ(check(*cpu, op, counts), "") << anchor.name;
+    EXPECT_GT(counts.size(), 0) << anchor.name << " " << reasons(*cpu, op);
+    counts.clear();
+  }
+}
+
+TEST(Fused, ProloguesAndSecondResultsOfConvolutions) {
+  std::unique_ptr<Device> cpu = cpu::make_cpu_device();
+  TrialCounts counts;
+  for (const Anchor& anchor : anchors()) {
+    if (!anchor.layouts) continue;
+    const TensorType gate = f32({1, anchor.op.in[0].shape[1], 1, 1});
+    const TensorType extras[] = {anchor.op.out[0], gate};
+    OpInstance op = with_epilogue(
+        anchor.op, "(a:f32, b:f32, g:f32) -> let t = add(a, b) in max(t, 0), t", extras);
+    op.fusion.prologue = {*Expr::parse("(a:f32, b:f32, g:f32) -> mul(a, g)")};
+    op.out.push_back(op.out[0]);
+    op.fusion.prologue[0] = op.fusion.prologue[0].canonical();
+    op = with_layouts(op, Layout::ChannelsLast, Layout::ChannelsLast);
+    EXPECT_EQ(check(*cpu, op, counts), "") << anchor.name;
+    EXPECT_GT(counts.size(), 0) << anchor.name << " " << reasons(*cpu, op);
+    counts.clear();
+  }
+}
+
 TEST(Fused, RowSlicesOfProductsAgreeWithTheReference) {
   std::unique_ptr<Device> cpu = cpu::make_cpu_device();
   TrialCounts counts;

@@ -131,6 +131,16 @@ Status try_tactics(Device& device, const OpInstance& op, std::span<const HostTen
   return {};
 }
 
+std::string reasons(const Device& device, const OpInstance& op) {
+  std::string text;
+  for (const Tactic* t : device.tactics()) {
+    if (t->op != op.def->name) continue;
+    const Support s = t->supports(op, device.info());
+    text += fmt::format("{}: {}; ", t->name, s ? "yes" : s.why);
+  }
+  return text;
+}
+
 Status try_reference(Device& device, const OpInstance& op, std::span<const HostTensor> inputs) {
   const Expectation expected = LATHE_TRY(Expectation::make(op, inputs, kSeed, true));
   const Tactic& reference = *device.tactics().back();

@@ -18,6 +18,8 @@ using TrialCounts = std::map<std::string, int>;
 // op.constant_in names are given at load. The status names the tactic, the config and the instance.
 Status try_tactics(Device& device, const OpInstance& op, std::span<const HostTensor> inputs,
                    TrialCounts& counts);
+// Why tactics of the instance's operator do not take it, for messages.
+std::string reasons(const Device& device, const OpInstance& op);
 // The reference tactic alone: conversions of layouts and slices are its own.
 Status try_reference(Device& device, const OpInstance& op, std::span<const HostTensor> inputs);
 

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: Apache-2.0
+// conv_strips: a convolution in NHWC by strips of output rows. A thread computes a strip by oneDNN
+// and then, while it is in cache, the epilogue by our expression kernels. So any expression fuses,
+// around 1x1, 3x3 and depthwise alike, and the result may go into a slice of channels, where
+// oneDNN alone has no fast kernel; and what a prologue makes of the input never leaves the cache.
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "backends/cpu/dnnl/conv_problem.h"
+#include "backends/cpu/dnnl/dnnl_shim.h"
+#include "backends/cpu/dnnl/post_ops.h"
+#include "backends/cpu/simd/expr_kernel.h"
+#include "base/parallel.h"
+
+namespace lathe::cpu {
+namespace {
+
+constexpr int kRank = 4;
+
+int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+// A tensor that broadcasts to [N, C, H, W]: strides in elements, 0 where it repeats.
+struct Plane {
+  int64_t n = 0, c = 0, h = 0, w = 0;
+  int64_t bytes = 4;
+};
+
+Plane plane_of(const TensorType& type, const std::vector<int64_t>& strides) {
+  Plane p;
+  p.bytes = bits(type.dtype) / 8;
+  int64_t* const into[kRank] = {&p.n, &p.c, &p.h, &p.w};
+  const std::vector<int64_t> sizes = type.shape.sizes();
+  const size_t missing = kRank - sizes.size();
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    *into[missing + d] = sizes[d] == 1 ? 0 : strides[d];
+  }
+  return p;
+}
+
+Plane dense_plane(int64_t channels, int64_t width, int64_t bytes) {
+  return {0, 1, width * channels, channels, bytes};
+}
+
+// Pixels of one image row: a row of the kernel is a pixel, its elements are the channels.
+Rows image_row(const void* base, const Plane& p, int64_t n, int64_t h) {
+  auto* at = static_cast<std::byte*>(const_cast<void*>(base)) + (n * p.n + h * p.h) * p.bytes;
+  return {at, p.c, p.w};
+}
+
+// One strip of output rows and the input rows that it reads.
+struct Strip {
+  int64_t image, out_first, out_rows, in_first, in_rows, pad_begin, pad_end;
+};
+
+struct Geometry {
+  ConvSpec conv;  // of the whole, without post-operations
+  int64_t images, channels, height, width, out_channels, out_height, out_width;
+  bool has_prologue = false, has_epilogue = false;
+  bool in_place = false;  // the convolution writes into the result, the epilogue over it
+
+  Strip strip(int64_t image, int64_t first, int64_t rows) const {
+    const int64_t extent =
+        conv.dilations[0] * (conv.weights.dims[conv.weights.dims.size() - 2] - 1) + 1;
+    const int64_t begin = first * conv.strides[0] - conv.begin[0];
+    const int64_t end = (first + rows - 1) * conv.strides[0] - conv.begin[0] + extent;
+    const int64_t in_first = std::clamp<int64_t>(begin, 0, height);
+    const int64_t in_end = std::clamp<int64_t>(end, in_first, height);
+    return {image, first, rows, in_first, in_end - in_first, in_first - begin, end - in_end};
+  }
+};
+
+Geometry geometry_of(const OpInstance& op, const ConvSpec& conv) {
+  Geometry g;
+  g.conv = conv;
+  const std::vector<int64_t> x = op.in[0].shape.sizes(), y = op.out[0].shape.sizes();
+  g.images = x[0];
+  g.channels = x[1];
+  g.height = x[2];
+  g.width = x[3];
+  g.out_channels = y[1];
+  g.out_height = y[2];
+  g.out_width = y[3];
+  g.has_prologue = !op.fusion.prologue.empty() && !op.fusion.prologue[0].empty() &&
+                   !op.fusion.prologue[0].is_identity();
+  g.has_epilogue = !op.fusion.epilogue.empty();
+  g.in_place = op.out.size() == 1 && op.out[0].dtype == DType::F32 && !is_result_sliced(op, 0);
+  return g;
+}
+
+// oneDNN's problem for a strip: the input's rows as they lie in memory, or a dense copy of them.
+Spec strip_spec(const Geometry& g, const Strip& s) {
+  ConvSpec c = g.conv;
+  c.src.dims[0] = c.dst.dims[0] = 1;
+  c.src.dims[2] = s.in_rows;
+  c.dst.dims[2] = s.out_rows;
+  if (g.has_prologue) c.src.strides = {0, 1, g.width * g.channels, g.channels};
+  if (!g.in_place) c.dst.strides = {0, 1, g.out_width * g.out_channels, g.out_channels};
+  // Of one image the stride is free, and oneDNN knows NHWC by the dense one.
+  c.src.strides[0] = s.in_rows * c.src.strides[2];
+  c.dst.strides[0] = s.out_rows * c.dst.strides[2];
+  c.dst.dtype = DType::F32;  // what the epilogue reads
+  c.begin[0] = s.pad_begin;
+  c.end[0] = s.pad_end;
+  return c;
+}
+
+// Rows of a strip for about `bytes` of results, the strips even and enough for the threads.
+int64_t rows_for(const Geometry& g, int64_t bytes, int threads) {
+  const int64_t row = g.out_width * g.out_channels * 4;
+  int64_t strips = std::max<int64_t>(1, (g.out_height * row + bytes - 1) / bytes);
+  if (g.images % threads != 0) strips = round_up(strips, threads);
+  return (g.out_height + strips - 1) / strips;
+}
+
+std::vector<int64_t> row_choices(const Geometry& g, int threads) {
+  std::vector<int64_t> rows;
+  for (int64_t bytes : {128 << 10, 384 << 10, 32 << 10}) {
+    const int64_t r = rows_for(g, bytes, threads);
+    if (std::find(rows.begin(), rows.end(), r) == rows.end()) rows.push_back(r);
+  }
+  return rows;
+}
+
+// The convolution alone: no post-operations, and no prologue of operand 0.
+OnednnProblem bare_problem(const OpInstance& op) {
+  OpInstance bare = op;
+  bare.fusion.epilogue = Expr();
+  if (!bare.fusion.prologue.empty()) bare.fusion.prologue[0] = Expr();
+  if (!op.fusion.empty()) {
+    bare.out = op.fusion.anchor_out;
+    bare.out[0].layout = op.out[0].layout;
+    bare.in.resize(static_cast<size_t>(op.fusion.anchor_operands));
+    bare.in[0].dtype = op.fusion.anchor_in[0].dtype;
+  }
+  OnednnProblem problem = conv_problem(bare);
+  if (problem.ok()) std::get<ConvSpec>(problem.spec).weights.dtype = anchor_in(op)[1].dtype;
+  return problem;
+}
+
+Expr identity_of(DType type) {
+  Expr e({type});
+  e.output(e.input(0));
+  return e;
+}
+
+class PreparedStrips : public Prepared {
+ public:
+  PreparedStrips(const OpInstance& op, Geometry g, int64_t rows)
+      : g_(std::move(g)), rows_(rows), slots_(thread_count()) {
+    const Fusion& f = op.fusion;
+    const DType result = op.fusion.empty() ? op.out[0].dtype : f.anchor_out[0].dtype;
+    const DType storage[] = {DType::F32};
+    if (g_.has_epilogue || !g_.in_place) {
+      epilogue_ = ExprKernel(g_.has_epilogue ? f.epilogue : identity_of(result), storage);
+    }
+    if (g_.has_prologue) prologue_ = ExprKernel(f.prologue[0]);
+    own_ = f.empty() ? static_cast<int>(op.in.size()) : f.anchor_operands;
+    for (size_t k = 0; k < op.in.size(); ++k) {
+      const bool plain = !op.in[k].absent() && (k == 0 || static_cast<int>(k) >= own_);
+      in_.push_back(plain ? plane_of(op.in[k], operand_strides(op, static_cast<int>(k))) : Plane());
+    }
+    for (size_t k = 0; k < op.out.size(); ++k) {
+      out_.push_back(plane_of(op.out[k], result_strides(op, static_cast<int>(k))));
+    }
+    has_bias_ = has_operand(op, 2);
+    plain_weights_ = g_.conv.weights;
+    plain_weights_.dtype = op.in[1].dtype;
+    src_bytes_ = bits(anchor_in(op)[0].dtype) / 8;
+    for (int64_t n = 0; n < g_.images; ++n) {
+      for (int64_t o = 0; o < g_.out_height; o += rows_) {
+        strips_.push_back(g_.strip(n, o, std::min(rows_, g_.out_height - o)));
+      }
+    }
+  }
+
+  Status prepare(const LoadContext& context) {
+    ThreadScope one(1);  // a strip is one thread's
+    for (const Strip& s : strips_) {
+      std::unique_ptr<OnednnPrimitive>& made = primitives_[key(s)];
+      if (made != nullptr) continue;
+      made = LATHE_TRY(OnednnPrimitive::make(strip_spec(g_, s), ""));
+      scratchpad_ = std::max(scratchpad_, made->scratchpad_bytes());
+      LATHE_TRY(pack(*made, context));
+    }
+    plan_workspace();
+    return {};
+  }
+
+  Status launch(const Buffers& at, Stream&) const override {
+    const auto count = static_cast<int64_t>(strips_.size());
+    std::vector<Status> failed(static_cast<size_t>(slots_));
+    parallel_for(slots_, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t slot = begin; slot < end; ++slot) {
+        for (int64_t k = count * slot / slots_; k < count * (slot + 1) / slots_; ++k) {
+          Status s = run(at, slot, strips_[static_cast<size_t>(k)]);
+          if (!s.ok()) failed[static_cast<size_t>(slot)] = std::move(s);
+        }
+      }
+    });
+    for (Status& s : failed) LATHE_TRY(std::move(s));
+    return {};
+  }
+
+ private:
+  using Key = std::array<int64_t, 4>;
+  static Key key(const Strip& s) { return {s.in_rows, s.out_rows, s.pad_begin, s.pad_end}; }
+
+  // Strips of all heights share one packing where oneDNN packs alike.
+  Status pack(const OnednnPrimitive& p, const LoadContext& context) {
+    std::shared_ptr<Memory>& into = packed_[p.weights_key()];
+    if (into != nullptr) return {};
+    const HostTensor& weights = context.constants[1];
+    const uint64_t id = context.constant_ids.size() > 1 ? context.constant_ids[1] : 0;
+    const std::string key = fmt::format("strips|{}|{}|{}|{}", id, to_string(weights.dtype()),
+                                        fmt::join(plain_weights_.dims, ","), p.weights_key());
+    auto make = [&]() -> Result<std::shared_ptr<void>> {
+      std::shared_ptr<Memory> memory = LATHE_TRY(context.device.allocate(p.weights_bytes()));
+      LATHE_TRY(p.pack(plain_weights_, weights.bytes().data(), memory->data()));
+      return std::static_pointer_cast<void>(std::move(memory));
+    };
+    into = std::static_pointer_cast<Memory>(LATHE_TRY(context.cache.get(key, make)));
+    packed_bytes += p.weights_bytes();
+    plain_constants &= ~uint64_t{2};
+    return {};
+  }
+
+  void plan_workspace() {
+    int64_t in_rows = 0;
+    for (const Strip& s : strips_) in_rows = std::max(in_rows, s.in_rows);
+    const int64_t src = g_.has_prologue ? in_rows * g_.width * g_.channels * src_bytes_ : 0;
+    const int64_t dst = g_.in_place ? 0 : rows_ * g_.out_width * g_.out_channels * 4;
+    dst_at_ = round_up(src, 64);
+    scratchpad_at_ = dst_at_ + round_up(dst, 64);
+    slot_bytes_ = round_up(scratchpad_at_ + static_cast<int64_t>(scratchpad_), 4096);
+    workspace_bytes = static_cast<size_t>(slot_bytes_ * slots_);
+  }
+
+  Status run(const Buffers& at, int64_t slot, const Strip& s) const {
+    auto* own = static_cast<std::byte*>(at.workspace) + slot * slot_bytes_;
+    const OnednnPrimitive& primitive = *primitives_.at(key(s));
+    const Rows first = image_row(at.in[0], in_[0], s.image, s.in_first);
+    const Rows result = image_row(at.out[0], out_[0], s.image, s.out_first);
+    if (g_.has_prologue) run_prologue(at, own, s);
+    OnednnPrimitive::Args args;
+    args.src = g_.has_prologue ? own : first.data;
+    args.weights = packed_.at(primitive.weights_key())->data();
+    args.bias = has_bias_ ? at.in[2] : nullptr;
+    args.dst = g_.in_place ? result.data : own + dst_at_;
+    args.scratchpad = own + scratchpad_at_;
+    LATHE_TRY(primitive.run(args));
+    if (!epilogue_.empty()) run_epilogue(at, own + dst_at_, s);
+    return {};
+  }
+
+  void run_prologue(const Buffers& at, std::byte* into, const Strip& s) const {
+    const Plane dense = dense_plane(g_.channels, g_.width, src_bytes_);
+    for (int64_t h = 0; h < s.in_rows; ++h) {
+      std::vector<Rows> in{image_row(at.in[0], in_[0], s.image, s.in_first + h)};
+      for (size_t k = static_cast<size_t>(own_); k < in_.size(); ++k) {
+        in.push_back(image_row(at.in[k], in_[k], s.image, s.in_first + h));
+      }
+      const Rows out = image_row(into, dense, 0, h);
+      prologue_.run(in, {&out, 1}, g_.width, g_.channels);
+    }
+  }
+
+  void run_epilogue(const Buffers& at, std::byte* strip, const Strip& s) const {
+    const Plane dense = dense_plane(g_.out_channels, g_.out_width, 4);
+    for (int64_t h = 0; h < s.out_rows; ++h) {
+      std::vector<Rows> in, out;
+      in.push_back(g_.in_place ? image_row(at.out[0], out_[0], s.image, s.out_first + h)
+                               : image_row(strip, dense, 0, h));
+      for (size_t k = static_cast<size_t>(own_); k < in_.size(); ++k) {
+        in.push_back(image_row(at.in[k], in_[k], s.image, s.out_first + h));
+      }
+      in.push_back(image_row(at.in[0], in_[0], s.image, s.out_first + h));
+      for (size_t k = 0; k < out_.size(); ++k) {
+        out.push_back(image_row(at.out[k], out_[k], s.image, s.out_first + h));
+      }
+      epilogue_.run(in, out, g_.out_width, g_.out_channels);
+    }
+  }
+
+  Geometry g_;
+  int64_t rows_;
+  int slots_;
+  ExprKernel prologue_, epilogue_;
+  std::vector<Plane> in_, out_;
+  std::vector<Strip> strips_;
+  std::map<Key, std::unique_ptr<OnednnPrimitive>> primitives_;
+  std::map<std::string, std::shared_ptr<Memory>> packed_;
+  MemorySpec plain_weights_;
+  int own_ = 0;
+  bool has_bias_ = false;
+  int64_t src_bytes_ = 4, dst_at_ = 0, scratchpad_at_ = 0, slot_bytes_ = 0;
+  size_t scratchpad_ = 0;
+};
+
+// Whether the expression reads the convolution's input after a prologue, which is not kept.
+bool reads_prologue(const OpInstance& op, const Geometry& g) {
+  const Expr& e = op.fusion.epilogue;
+  const int last = static_cast<int>(op.in.size()) - op.fusion.anchor_operands + 1;
+  return g.has_prologue && static_cast<int>(e.inputs().size()) > last && e.reads(last);
+}
+
+Support refuse_form(const OpInstance& op) {
+  if (op.in[0].rank() != kRank) return Support::no("only two spatial dimensions");
+  if (op.fusion.empty() && !op.fusion.sliced()) return Support::no("nothing is fused");
+  if (!op.is_constant(1)) return Support::no("the weights are no constant");
+  for (const TensorType& t : op.out) {
+    if (t.layout != Layout::ChannelsLast) return Support::no("a result is not NHWC");
+  }
+  if (op.in[0].layout != Layout::ChannelsLast) return Support::no("the input is not NHWC");
+  for (const TensorType& t : op.in) {
+    if (t.layout == Layout::Blocked16) return Support::no("an operand is blocked");
+    if (!t.absent() && t.rank() > kRank) return Support::no("an operand has more dimensions");
+  }
+  return Support::yes();
+}
+
+Support supports(const OpInstance& op, const DeviceInfo& device) {
+  if (Support s = refuse_form(op); !s) return s;
+  const OnednnProblem problem = bare_problem(op);
+  if (!problem.ok()) return Support::no(problem.why);
+  const Geometry g = geometry_of(op, std::get<ConvSpec>(problem.spec));
+  if (reads_prologue(op, g)) return Support::no("the epilogue reads what the prologue makes");
+  const int64_t rows = row_choices(g, device.threads)[0];
+  const int64_t middle = std::min(rows, g.out_height - rows);
+  const Strip strip = g.strip(0, std::max<int64_t>(middle, 0), rows);
+  if (strip.in_rows == 0) return Support::no("a strip lies in the padding whole");
+  if (implementations(strip_spec(g, strip), 1).empty()) {
+    return Support::no("onednn offers only its reference for a strip");
+  }
+  return Support::yes();
+}
+
+std::vector<Config> configs(const OpInstance& op, const DeviceInfo& device) {
+  const Geometry g = geometry_of(op, std::get<ConvSpec>(bare_problem(op).spec));
+  std::vector<Config> list;
+  for (int64_t rows : row_choices(g, device.threads)) list.push_back(fmt::format("rows={}", rows));
+  return list;
+}
+
+Result<std::unique_ptr<Prepared>> load(const LoadContext& context) {
+  const OnednnProblem problem = bare_problem(context.op);
+  if (!problem.ok()) return unsupported("{}", problem.why);
+  if (context.constants.size() < 2 || context.constants[1].empty()) {
+    return unsupported("the weights are not given");
+  }
+  const Geometry g = geometry_of(context.op, std::get<ConvSpec>(problem.spec));
+  int64_t rows = row_choices(g, thread_count())[0];
+  constexpr std::string_view kRows = "rows=";
+  if (context.config.starts_with(kRows)) {
+    rows = std::atoll(context.config.c_str() + kRows.size());
+  }
+  rows = std::clamp<int64_t>(rows, 1, g.out_height);
+  auto prepared = std::make_unique<PreparedStrips>(context.op, g, rows);
+  LATHE_TRY(prepared->prepare(context));
+  return std::unique_ptr<Prepared>(std::move(prepared));
+}
+
+}  // namespace
+
+const Tactic& conv_strips() {
+  static constexpr Tactic tactic{
+      .name = "conv_strips",
+      .op = "Conv",
+      .doc = "Strips of output rows by oneDNN, each with its epilogue while in cache; NHWC.",
+      .supports = supports,
+      .configs = configs,
+      .load = load,
+  };
+  return tactic;
+}
+
+}  // namespace lathe::cpu
