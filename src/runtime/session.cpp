@@ -70,10 +70,7 @@ struct RuntimeSession::State {
   Status poison();
   Status move_inputs();
   Status move_outputs();
-  int64_t tensor_bytes(TensorId t) {
-    const MemoryPlan& m = current().memory;
-    return *storage_bytes(m.types[static_cast<size_t>(t)]);
-  }
+  int64_t tensor_bytes(TensorId t) { return current().memory.bytes[static_cast<size_t>(t)]; }
 };
 
 // The plan of the current shapes to the front of the cache, made when it is not there.
