@@ -6,6 +6,7 @@ namespace {
 
 // Nothing but ones before the axis in memory: the part is one run of bytes.
 bool is_one_run(const TensorType& whole, int axis) {
+  if (whole.shape[axis].is(1)) return true;
   const bool last = whole.layout == Layout::ChannelsLast && whole.rank() >= 3;
   for (int d = 0; d < whole.rank(); ++d) {
     const bool outer = !last ? d < axis : axis == 1 ? d != 1 : d != 1 && d < axis;
@@ -22,6 +23,12 @@ Status Storage::resolve() {
   dense_.assign(n, true);
   written_.assign(n, false);
   complete_.assign(n, false);
+  touched_.assign(n, false);
+  for (size_t i = 0; i < n; ++i) {
+    const PlanTensor& t = plan_.tensors[i];
+    if (t.alias_of >= 0 && t.alias_axis >= 0)
+      parts_[t.alias_of].push_back(static_cast<TensorId>(i));
+  }
   constexpr int kDeepest = 1000;  // aliases of aliases: walks over them stay short
   std::vector<int> depth(n, 0);
   std::vector<TensorId> path;
@@ -52,19 +59,24 @@ Status Storage::resolve() {
 }
 
 Status Storage::write(TensorId t) {
-  bool twice = parts_.contains(t);
+  bool twice = touched_[static_cast<size_t>(t)];
   for (TensorId a = t; a >= 0; a = at(a).alias_of) {
     twice = twice || written_[static_cast<size_t>(a)];
   }
   if (twice) return invalid("tensor '{}' is written twice", at(t).name);
   written_[static_cast<size_t>(t)] = true;
-  if (at(t).alias_axis >= 0) parts_[at(t).alias_of].push_back(t);
+  for (TensorId a = t; a >= 0; a = at(a).alias_of) touched_[static_cast<size_t>(a)] = true;
   return {};
 }
 
 bool Storage::readable(TensorId t) {
+  for (TensorId a = t; a >= 0; a = at(a).alias_of) {
+    if (at(a).constant >= 0 || written_[static_cast<size_t>(a)] ||
+        complete_[static_cast<size_t>(a)])
+      return true;
+  }
   for (; t >= 0; t = at(t).alias_of) {
-    if (at(t).constant >= 0 || written_[static_cast<size_t>(t)] || whole_of_parts(t)) return true;
+    if (whole_of_parts(t)) return true;
   }
   return false;
 }
@@ -72,22 +84,24 @@ bool Storage::readable(TensorId t) {
 // Written parts that stand end to end from the first element to the last.
 bool Storage::whole_of_parts(TensorId t) {
   if (complete_[static_cast<size_t>(t)]) return true;
-  const auto known = parts_.find(t);
-  if (known == parts_.end()) return false;
-  const int axis = at(known->second[0]).alias_axis;
+  const auto parts = parts_.find(t);
+  if (parts == parts_.end()) return false;
+  int axis = -1;
   std::map<Dim, Dim> end_of;
-  for (TensorId p : known->second) {
+  for (TensorId p : parts->second) {
+    if (!written_[static_cast<size_t>(p)] && !whole_of_parts(p)) continue;
+    if (axis < 0) axis = at(p).alias_axis;
     const Dim& size = at(p).type.shape[axis];
-    const bool usable = at(p).alias_axis == axis && written_[static_cast<size_t>(p)];
-    if (usable && !size.is(0)) end_of.emplace(at(p).alias_start, at(p).alias_start + size);
+    if (at(p).alias_axis == axis && !size.is(0))
+      end_of.emplace(at(p).alias_start, at(p).alias_start + size);
   }
   Dim covered = 0;
-  for (size_t k = 0; k < known->second.size(); ++k) {
+  for (size_t k = 0; k < end_of.size(); ++k) {
     const auto next = end_of.find(covered);
     if (next == end_of.end()) break;
     covered = next->second;
   }
-  return complete_[static_cast<size_t>(t)] = covered == at(t).type.shape[axis];
+  return complete_[static_cast<size_t>(t)] = axis >= 0 && covered == at(t).type.shape[axis];
 }
 
 }  // namespace lathe

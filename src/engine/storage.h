@@ -31,8 +31,10 @@ class Storage {
 
   const Plan& plan_;
   std::vector<TensorId> root_;
-  std::vector<bool> dense_, written_, complete_;
-  std::map<TensorId, std::vector<TensorId>> parts_;  // written parts by whole
+  std::vector<bool> dense_;
+  std::vector<bool> written_, complete_;             // by a step; part by part
+  std::vector<bool> touched_;                        // it or a part of it was written
+  std::map<TensorId, std::vector<TensorId>> parts_;  // by whole
 };
 
 }  // namespace lathe
