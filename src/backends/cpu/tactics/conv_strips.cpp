@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <utility>
 
 #include "backends/cpu/dnnl/conv_problem.h"
 #include "backends/cpu/dnnl/dnnl_shim.h"
@@ -152,7 +153,9 @@ class PreparedStrips : public Prepared {
     const DType result = op.fusion.empty() ? op.out[0].dtype : f.anchor_out[0].dtype;
     const DType storage[] = {DType::F32};
     if (g_.has_epilogue || !g_.in_place) {
-      epilogue_ = ExprKernel(g_.has_epilogue ? f.epilogue : identity_of(result), storage);
+      const Expr e = g_.has_epilogue ? f.epilogue : identity_of(result);
+      epilogue_ = ExprKernel(e, storage);
+      epilogue_inputs_ = static_cast<int>(e.inputs().size());
     }
     if (g_.has_prologue) prologue_ = ExprKernel(f.prologue[0]);
     own_ = f.empty() ? static_cast<int>(op.in.size()) : f.anchor_operands;
@@ -163,6 +166,7 @@ class PreparedStrips : public Prepared {
     for (size_t k = 0; k < op.out.size(); ++k) {
       out_.push_back(plane_of(op.out[k], result_strides(op, static_cast<int>(k))));
     }
+    if (!epilogue_.empty()) join_epilogue();
     has_bias_ = has_operand(op, 2);
     plain_weights_ = g_.conv.weights;
     plain_weights_.dtype = op.in[1].dtype;
@@ -265,10 +269,43 @@ class PreparedStrips : public Prepared {
     }
   }
 
+  bool reads(int input) const { return input < epilogue_inputs_ && epilogue_.reads(input); }
+
+  // The planes that the epilogue reads and writes: its inputs, then its results.
+  std::vector<Plane> epilogue_planes() const {
+    std::vector<Plane> planes;
+    planes.push_back(g_.in_place ? out_[0] : dense_plane(g_.out_channels, g_.out_width, 4));
+    for (size_t k = static_cast<size_t>(own_); k < in_.size(); ++k) planes.push_back(in_[k]);
+    planes.push_back(in_[0]);
+    planes.insert(planes.end(), out_.begin(), out_.end());
+    return planes;
+  }
+
+  // As few calls as the strides allow: a strip may be one row of elements (dense planes and
+  // scalars), or one row for each pixel, or several image rows.
+  void join_epilogue() {
+    joins_rows_ = joins_all_ = true;
+    const size_t inputs = in_.size() - static_cast<size_t>(own_) + 2;
+    const std::vector<Plane> planes = epilogue_planes();
+    for (size_t k = 0; k < planes.size(); ++k) {
+      if (k < inputs && !reads(static_cast<int>(k))) continue;
+      const Plane& p = planes[k];
+      const bool scalar = p.c == 0 && p.w == 0 && p.h == 0;
+      joins_rows_ = joins_rows_ && p.h == g_.out_width * p.w;
+      joins_all_ = joins_all_ && (scalar || (p.c == 1 && p.w == g_.out_channels));
+    }
+    joins_all_ = joins_all_ && joins_rows_;
+  }
+
   void run_epilogue(const Buffers& at, std::byte* strip, const Strip& s) const {
+    const int64_t together = joins_rows_ ? s.out_rows : 1;
+    int64_t rows = together * g_.out_width, n = g_.out_channels;
+    if (joins_all_) n *= std::exchange(rows, 1);
     const Plane dense = dense_plane(g_.out_channels, g_.out_width, 4);
-    for (int64_t h = 0; h < s.out_rows; ++h) {
-      std::vector<Rows> in, out;
+    std::vector<Rows> in, out;
+    for (int64_t h = 0; h < s.out_rows; h += together) {
+      in.clear();
+      out.clear();
       in.push_back(g_.in_place ? image_row(at.out[0], out_[0], s.image, s.out_first + h)
                                : image_row(strip, dense, 0, h));
       for (size_t k = static_cast<size_t>(own_); k < in_.size(); ++k) {
@@ -278,7 +315,7 @@ class PreparedStrips : public Prepared {
       for (size_t k = 0; k < out_.size(); ++k) {
         out.push_back(image_row(at.out[k], out_[k], s.image, s.out_first + h));
       }
-      epilogue_.run(in, out, g_.out_width, g_.out_channels);
+      epilogue_.run(in, out, rows, n);
     }
   }
 
@@ -291,8 +328,8 @@ class PreparedStrips : public Prepared {
   std::map<Key, std::unique_ptr<OnednnPrimitive>> primitives_;
   std::map<std::string, std::shared_ptr<Memory>> packed_;
   MemorySpec plain_weights_;
-  int own_ = 0;
-  bool has_bias_ = false;
+  int own_ = 0, epilogue_inputs_ = 0;
+  bool has_bias_ = false, joins_rows_ = false, joins_all_ = false;
   int64_t src_bytes_ = 4, dst_at_ = 0, scratchpad_at_ = 0, slot_bytes_ = 0;
   size_t scratchpad_ = 0;
 };
