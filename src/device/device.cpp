@@ -17,7 +17,8 @@ bool DeviceInfo::has(std::string_view feature) const {
 }
 
 std::string DeviceInfo::key() const {
-  return fmt::format("{}|{}|{}|threads={}", name, features, libraries, threads);
+  return fmt::format("{}|{}|{}|threads={}{}", name, features, libraries, threads,
+                     tf32 ? "|tf32" : "");
 }
 
 }  // namespace lathe

@@ -28,6 +28,7 @@ struct DeviceInfo {
   int threads = 1;        // CPU: of one run
   int sm = 0;             // GPU: compute capability times 10 (90)
   int multiprocessors = 0;
+  bool tf32 = false;  // GPU: products and convolutions of F32 may round operands to TF32
   int64_t memory_bytes = 0;
   double flops_f32 = 1e11;  // peak, for the cost model
   double bytes_per_second = 2e10;

@@ -118,7 +118,10 @@ class CudaConformance : public testing::Test {
                     Counts& counts) {
     Packs packs;
     const std::vector<std::byte> blob = LATHE_TRY(cubin(t, s.op, c));
-    const std::vector<HostTensor> constants(s.op.in.size());
+    std::vector<HostTensor> constants(s.op.in.size());
+    for (size_t k = 0; k < constants.size(); ++k) {
+      if (s.op.is_constant(static_cast<int>(k))) constants[k] = s.inputs[k];
+    }
     Result<std::unique_ptr<Prepared>> p = t.load({s.op, c, blob, constants, *gpu_, packs, {}});
     if (!p.ok() && p.status().code() == Code::Unsupported && t.source == nullptr) {
       ++counts.refused;  // a library that does not do it after all
@@ -127,6 +130,11 @@ class CudaConformance : public testing::Test {
     LATHE_TRY(p.status());
     ++counts.ran;
     Bench bench = LATHE_TRY(make_bench(s));
+    for (size_t k = 0; k < bench.in_at.size(); ++k) {
+      const bool packed =
+          s.op.is_constant(static_cast<int>(k)) && (((*p)->plain_constants >> k) & 1) == 0;
+      if (packed) bench.in_at[k] = nullptr;
+    }
     std::unique_ptr<Memory> workspace = LATHE_TRY(gpu_->allocate((*p)->workspace_bytes + 64));
     LATHE_TRY(gpu_->fill(workspace->data(), 0xFF, workspace->size(), *stream_));
     LATHE_TRY(run_and_compare(**p, s, bench, workspace->data(), expected, counts, false));

@@ -26,6 +26,9 @@ std::optional<OpInstance> channels_last(OpInstance op) {
   for (TensorType& t : op.out) {
     if (t.rank() >= 3) t.layout = Layout::ChannelsLast;
   }
+  for (size_t k = 1; k < op.in.size() && is_channels_op(op); ++k) {
+    if (!op.in[k].absent()) op.constant_in |= uint64_t{1} << k;
+  }
   return op;
 }
 
@@ -56,6 +59,20 @@ std::optional<OpInstance> with_epilogue(OpInstance op) {
     e.output(e.call(ScalarOp::Neg, {e.input(2)}));
     op.out.push_back(op.out[0]);
   }
+  op.fusion.epilogue = std::move(e);
+  return op;
+}
+
+// relu(y + r), r being as y: what libraries fuse.
+std::optional<OpInstance> with_residual(OpInstance op) {
+  const bool product = op.def->is("Conv") || op.def->is("MatMul");
+  if (!product || !is_float(op.out[0].dtype)) return std::nullopt;
+  const DType t = op.out[0].dtype;
+  open_fusion(op, t, op.out[0].shape);
+  op.in.back() = op.out[0];
+  Expr e({t, t, op.fusion.anchor_in[0].dtype});
+  const int sum = e.call(ScalarOp::Add, {e.input(0), e.input(1)});
+  e.output(e.call(ScalarOp::Max, {sum, e.literal(t, 0)}));
   op.fusion.epilogue = std::move(e);
   return op;
 }
@@ -129,9 +146,11 @@ std::vector<Subject> subjects() {
       all.add(c, " in NHWC", channels_last(*op), *inputs);
       all.add(c, " with an epilogue", with_epilogue(*op), *inputs);
       all.add(c, " with a prologue", with_prologue(*op), *inputs);
+      all.add(c, " with a residual", with_residual(*op), *inputs);
       all.add(c, " with slices", with_slices(*op), *inputs);
       if (auto nhwc = channels_last(*op)) {
         all.add(c, " in NHWC with an epilogue", with_epilogue(*nhwc), *inputs);
+        all.add(c, " in NHWC with a residual", with_residual(*nhwc), *inputs);
         all.add(c, " in NHWC with slices", with_slices(*nhwc), *inputs);
       }
     }

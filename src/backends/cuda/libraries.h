@@ -21,16 +21,17 @@ class Libraries {
   // Opened once; a failure stays. The handles live as long as this.
   Result<cublasLtHandle_t> cublaslt();
   // cuDNN's handle belongs to one thread at a time: hold the lock from setting its stream until the
-  // call has returned.
+  // call has returned. (A load that tries a launch takes it twice.)
   Result<cudnnHandle_t> cudnn();
-  std::mutex& cudnn_lock() { return cudnn_lock_; }
+  std::recursive_mutex& cudnn_lock() { return cudnn_lock_; }
 
   // "cudnn 9.19.0, cublaslt 13.1.0": what is there, for DeviceInfo.
   static std::string describe();
 
  private:
   std::shared_ptr<const Context> context_;
-  std::mutex lock_, cudnn_lock_;
+  std::mutex lock_;
+  std::recursive_mutex cudnn_lock_;
   OwnedCublasLt cublaslt_;
   OwnedCudnn cudnn_;
 };

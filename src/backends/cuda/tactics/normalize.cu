@@ -30,17 +30,23 @@ extern "C" __global__ void normalize(const __grid_constant__ Args a) {
       }
       mean = across_block(mean, scratch, add) / (Value)members;
     }
-    Value squares = 0;
+    // What the rounding of the mean left over comes out with the squares.
+    Value squares = 0, rest = 0;
     for (i64 j = threadIdx.x; j < members; j += blockDim.x) {
       member(j, a, c);
       const Value d = load_x(a, c) - mean;
       squares = multiply_add(d, d, squares);
+      if (!RMS) rest += d;
     }
-    squares = across_block(squares, scratch, add);
-    const Value factor = 1 / f_sqrt(squares / (Value)members + (Value)a.f[0]);
+    squares = across_block(squares, scratch, add) / (Value)members;
+    if (!RMS) {
+      rest = across_block(rest, scratch, add) / (Value)members;
+      squares = f_max(squares - rest * rest, (Value)0);
+    }
+    const Value factor = 1 / f_sqrt(squares + (Value)a.f[0]);
     for (i64 j = threadIdx.x; j < members; j += blockDim.x) {
       member(j, a, c);
-      Value v = (load_x(a, c) - mean) * factor;
+      Value v = (load_x(a, c) - mean - rest) * factor;
 #if HAS_SCALE
       v *= load<I1>(a.in[1], dot<RANK>(c, a.in_stride[1]));
 #endif
