@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "command.h"
 #include "engine_options.h"
@@ -101,19 +102,32 @@ Result<Data> load_data(const Options& o, const std::vector<PortInfo>& ins,
       return bad(fmt::format("--map {}: expected FILE.pb=TENSOR", m));
     if (Status s = add_file(m.substr(0, equals), m.substr(equals + 1)); !s.ok()) return s;
   }
-  auto numbered = [&](const char* stem, const std::vector<PortInfo>& ports) -> Status {
+  // By the names inside the files where all of them are names of the model's, else in order.
+  auto numbered = [&](const char* stem, const std::vector<PortInfo>& ports,
+                      Tensors& into) -> Status {
+    std::vector<Tensor> files;
     for (size_t k = 0; k < ports.size(); ++k) {
       for (const char* ending : {".pb", ".npy"}) {
-        const std::string file = fmt::format("{}_{}{}", stem, k, ending);
-        if (!std::filesystem::exists(std::filesystem::path(o.data) / file)) continue;
-        if (Status s = add_file(file, ports[k].name); !s.ok()) return s;
+        const auto file = std::filesystem::path(o.data) / fmt::format("{}_{}{}", stem, k, ending);
+        if (!std::filesystem::exists(file)) continue;
+        Result<Tensor> t = read_tensor(file.string());
+        if (!t.ok()) return std::move(t).status();
+        files.push_back(*std::move(t));
         break;
       }
     }
+    std::set<std::string> names;
+    for (const PortInfo& p : ports) names.insert(p.name);
+    size_t known = 0;
+    for (const Tensor& t : files) known += names.erase(t.name());
+    for (size_t k = 0; k < files.size(); ++k) {
+      const std::string name = known == files.size() ? files[k].name() : ports[k].name;
+      into.insert_or_assign(name, std::move(files[k]));
+    }
     return {};
   };
-  if (Status s = numbered("input", ins); !s.ok()) return s;
-  if (Status s = numbered("output", outs); !s.ok()) return s;
+  if (Status s = numbered("input", ins, data.inputs); !s.ok()) return s;
+  if (Status s = numbered("output", outs, data.outputs); !s.ok()) return s;
   if (data.inputs.empty())
     return bad(fmt::format("{}: no input_0.pb there, and --map names no other", o.data));
   for (const PortInfo& p : ins) {
@@ -217,11 +231,11 @@ int report(const Options& o, const std::map<std::string, Agreement>& all) {
 Result<Data> gather(const Options& o, const std::vector<PortInfo>& ins,
                     const std::vector<PortInfo>& outs) {
   if (!o.data.empty()) return load_data(o, ins, outs);
-  Result<Tensors> given = load_inputs(o.inputs, ins);
-  if (!given.ok()) return given.status();
-  Data data{*std::move(given), {}};
   std::map<std::string, std::vector<int64_t>> shapes;
   if (Status s = parse_shapes(o.engine.shapes, shapes); !s.ok()) return s;
+  Result<Tensors> given = load_inputs(o.inputs, ins, shapes);
+  if (!given.ok()) return given.status();
+  Data data{*std::move(given), {}};
   for (const PortInfo& p : ins) {
     if (data.inputs.contains(p.name)) continue;
     Result<Tensor> t =

@@ -20,8 +20,7 @@ const PortInfo* find(const std::vector<PortInfo>& ports, std::string_view name) 
 }
 
 Result<Tensor> load_one(const PortInfo& port, const std::string& source,
-                        const PictureOptions& pictures) {
-  const std::vector<int64_t> sizes = default_sizes(port, 64);
+                        const PictureOptions& pictures, const std::vector<int64_t>& sizes) {
   if (source.starts_with("random:") || source == "random") {
     uint64_t seed = 0;
     if (source.size() > 7) std::from_chars(source.data() + 7, source.data() + source.size(), seed);
@@ -45,9 +44,9 @@ Result<Tensor> load_one(const PortInfo& port, const std::string& source,
 }  // namespace
 
 void InputOptions::add_to(CLI::App& c) {
-  c.add_option(
-      "--input", inputs,
-      "NAME=FILE.npy|.pb|.png|.jpg|random:SEED|ones|zeros; NAME= may be left out of a one-input model");
+  c.add_option("--input", inputs,
+               "NAME=FILE.npy|.pb|.png|.jpg|random:SEED|ones|zeros; NAME= may be left out of a "
+               "one-input model");
   c.add_option("--image-layout", pictures.layout, "channels of pictures")
       ->check(CLI::IsMember({"rgb", "bgr", "gray"}))
       ->capture_default_str();
@@ -59,7 +58,8 @@ void InputOptions::add_to(CLI::App& c) {
       ->capture_default_str();
 }
 
-Result<Tensors> load_inputs(const InputOptions& options, const std::vector<PortInfo>& ports) {
+Result<Tensors> load_inputs(const InputOptions& options, const std::vector<PortInfo>& ports,
+                            const std::map<std::string, std::vector<int64_t>>& shapes) {
   Tensors tensors;
   for (const std::string& text : options.inputs) {
     size_t equals = text.find('=');
@@ -79,8 +79,10 @@ Result<Tensors> load_inputs(const InputOptions& options, const std::vector<PortI
       return bad(
           fmt::format("--input {}: no input is named '{}': there are {}", text, name, known));
     }
+    const auto shape = shapes.find(name);
     Result<Tensor> t = load_one(*port, equals == std::string::npos ? text : text.substr(equals + 1),
-                                options.pictures);
+                                options.pictures,
+                                shape != shapes.end() ? shape->second : default_sizes(*port, 64));
     if (!t.ok()) return std::move(t).status();
     if (t->type() != port->type) {
       return bad(fmt::format("input '{}': {} holds {}, expected {}", name, text,

@@ -20,7 +20,9 @@ struct InputOptions {
 using Tensors = std::map<std::string, Tensor>;
 
 // The tensors named on the command line, by input; errors name input, file and what was expected.
-Result<Tensors> load_inputs(const InputOptions& options, const std::vector<PortInfo>& ports);
+// `shapes`: of tensors that are made, not read.
+Result<Tensors> load_inputs(const InputOptions& options, const std::vector<PortInfo>& ports,
+                            const std::map<std::string, std::vector<int64_t>>& shapes);
 // Random values for inputs that are not given: sizes of symbols from `sizes`, else 1.
 Result<Tensor> random_tensor(const PortInfo& port, uint64_t seed,
                              const std::vector<int64_t>& sizes);

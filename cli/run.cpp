@@ -70,6 +70,8 @@ Status save_outputs(const Options& o, const Session& session, const std::vector<
 int run(Options& o) {
   Result<std::vector<std::string>> labels = read_labels(o.labels);
   if (!labels.ok()) return fail(labels.status());
+  std::map<std::string, std::vector<int64_t>> shapes;
+  if (Status s = parse_shapes(o.engine.shapes, shapes); !s.ok()) return fail(s);
   std::vector<PortInfo> ports;
   if (!is_engine_file(o.engine.file)) {
     Result<Model> model = Model::load(o.engine.file);
@@ -78,14 +80,14 @@ int run(Options& o) {
   }
   Tensors given;
   if (!ports.empty()) {
-    Result<Tensors> t = load_inputs(o.inputs, ports);
+    Result<Tensors> t = load_inputs(o.inputs, ports, shapes);
     if (!t.ok()) return fail(t.status());
     given = *std::move(t);
   }
   Result<Engine> engine = open_engine(o.engine, shapes_of(given));
   if (!engine.ok()) return fail(engine.status());
   if (ports.empty()) {
-    Result<Tensors> t = load_inputs(o.inputs, engine->inputs());
+    Result<Tensors> t = load_inputs(o.inputs, engine->inputs(), shapes);
     if (!t.ok()) return fail(t.status());
     given = *std::move(t);
   }

@@ -56,6 +56,8 @@ class LATHE_API Tensor {
     return {reinterpret_cast<const T*>(bytes_.data()), bytes_.size() / sizeof(T)};
   }
   const std::vector<std::string>& strings() const { return strings_; }
+  // What a .pb file calls it; empty when it is called nothing.
+  const std::string& name() const { return name_; }
   std::vector<double> to_doubles() const;  // any numeric type
   // The same values in another numeric type: rounded to nearest, integers saturated.
   Result<Tensor> converted(Type type) const;
@@ -66,6 +68,7 @@ class LATHE_API Tensor {
   std::vector<int64_t> shape_;
   std::vector<std::byte> bytes_;
   std::vector<std::string> strings_;
+  std::string name_;
 };
 
 // `.npy` (NumPy) and `.pb` (ONNX TensorProto) files; the content decides, not the name.

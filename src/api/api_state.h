@@ -39,6 +39,7 @@ DType to_internal(Type type);
 struct TensorAccess {
   static Tensor from(const HostTensor& tensor);
   static Result<HostTensor> to(const Tensor& tensor);
+  static void set_name(Tensor& tensor, std::string name) { tensor.name_ = std::move(name); }
 };
 
 }  // namespace lathe

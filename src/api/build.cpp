@@ -40,12 +40,10 @@ BudgetLimits limits(int64_t bytes) {
   return l;
 }
 
-Result<Graph> import_model(const ModelState& m, const LoadOptions& options, int64_t budget_bytes,
-                           int* nodes) {
+Result<Graph> import_model(const ModelState& m, const LoadOptions& options, int64_t budget_bytes) {
   Budget budget(limits(budget_bytes));
   Result<Graph> graph = m.path.empty() ? load_onnx(m.bytes, nullptr, budget, options)
                                        : load_onnx_file(m.path, budget, options);
-  if (nodes != nullptr) *nodes = static_cast<int>(budget.nodes_used());
   if (graph.ok() || m.path.empty()) return graph;
   return std::move(graph).status().at(m.path);
 }
@@ -211,7 +209,7 @@ Result<Engine> build_engine(const ModelState& model, const BuildOptions& options
   LATHE_TRY(apply_shapes(model, options, load, compile_opts.symbols));
   Graph graph = load.input_shapes.empty()
                     ? model.graph.clone()
-                    : LATHE_TRY(import_model(model, load, options.memory_budget_bytes, nullptr));
+                    : LATHE_TRY(import_model(model, load, options.memory_budget_bytes));
   TimingCache cache = LATHE_TRY(open_cache(options));
   std::unique_ptr<KernelCompiler> kernels;
   if (devices.gpu != nullptr) kernels = LATHE_TRY(cuda::make_nvrtc_compiler());
@@ -235,7 +233,9 @@ Result<Model> Model::load(const std::string& path) {
   auto state = std::make_shared<ModelState>();
   state->path = path;
   state->name = file_name(path);
-  state->graph = LATHE_TRY(import_model(*state, {}, -1, &state->nodes));
+  LoadOptions options;
+  options.file_nodes = &state->nodes;
+  state->graph = LATHE_TRY(import_model(*state, options, -1));
   Model model;
   model.state_ = std::move(state);
   return model;
@@ -245,7 +245,9 @@ Result<Model> Model::parse(std::span<const std::byte> onnx, std::string name) {
   auto state = std::make_shared<ModelState>();
   state->bytes.assign(onnx.begin(), onnx.end());
   state->name = std::move(name);
-  state->graph = LATHE_TRY(import_model(*state, {}, -1, &state->nodes));
+  LoadOptions options;
+  options.file_nodes = &state->nodes;
+  state->graph = LATHE_TRY(import_model(*state, options, -1));
   Model model;
   model.state_ = std::move(state);
   return model;

@@ -141,9 +141,16 @@ Result<Tensor> read_tensor(const std::string& path) {
   const std::vector<std::byte> bytes = LATHE_TRY(read_file(path, kMaxTensorFile));
   const std::string_view start(reinterpret_cast<const char*>(bytes.data()),
                                std::min(bytes.size(), kMagic.size()));
-  Result<HostTensor> t = start == kMagic ? parse_npy(bytes) : read_tensor_proto(bytes);
+  if (start == kMagic) {
+    Result<HostTensor> t = parse_npy(bytes);
+    if (!t.ok()) return std::move(t).status().at(path);
+    return TensorAccess::from(*t);
+  }
+  Result<NamedTensor> t = read_named_tensor_proto(bytes);
   if (!t.ok()) return std::move(t).status().at(path);
-  return TensorAccess::from(*t);
+  Tensor tensor = TensorAccess::from(t->value);
+  TensorAccess::set_name(tensor, std::move(t->name));
+  return tensor;
 }
 
 Status write_tensor(const std::string& path, const Tensor& tensor) {

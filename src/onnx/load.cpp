@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "onnx/load.h"
 
+#include <algorithm>
 #include <climits>
 
 #include "base/budget.h"
@@ -19,6 +20,12 @@ Result<Graph> load_onnx(std::span<const std::byte> bytes, const ExternalData* ex
   lathe_onnx::ModelProto model;
   if (bytes.empty() || !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return invalid("not an ONNX model, or cut short");
+  }
+  if (options.file_nodes != nullptr) {
+    const auto& nodes = model.graph().node();
+    *options.file_nodes = static_cast<int>(
+        std::count_if(nodes.begin(), nodes.end(),
+                      [](const lathe_onnx::NodeProto& n) { return n.op_type() != "Constant"; }));
   }
   return ModelImport(model, external, budget, options).run();
 }

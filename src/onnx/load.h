@@ -27,6 +27,8 @@ struct LoadOptions {
   // Inputs that are constants of this build, by name: shapes, axes, counts that a model takes as
   // inputs and that must be known when it is built. They are no inputs of the graph any more.
   std::map<std::string, HostTensor> input_values;
+  // When not null: receives the number of nodes of the file's graph, constants not counted.
+  int* file_nodes = nullptr;
 };
 
 // `external` may be null: then a model that keeps tensors in other files is refused.

@@ -140,6 +140,8 @@ Status verify_instance(const OpInstance& op) {
   if (fused) LATHE_TRY(verify_fusion(op).at("fusion"));
   const Inferred inferred =
       LATHE_TRY(infer(*op.def, fused ? op.fusion.anchor_in : op.in, op.attrs));
+  // Inference fills in defaults; what reads the instance later expects every attribute there.
+  if (!(inferred.op.attrs == op.attrs)) return invalid("its attributes are not all given");
   LATHE_TRY(same_types(fused ? op.fusion.anchor_out : op.out, inferred.op.out, "results"));
   LATHE_TRY(verify_slices(op.fusion.in_slice, op.in).at("operands"));
   return verify_slices(op.fusion.out_slice, op.out).at("results");

@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What the command line promises: exit codes, errors of one line, no partial files, JSON.
+
+    LATHE=build/cli/lathe tests/cli/cli_test.py [-k NAME]
+"""
+import json
+import os
+import pathlib
+import resource
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+
+LATHE = os.environ.get("LATHE", "build/cli/lathe")
+MODELS = pathlib.Path(__file__).resolve().parents[2] / "demo" / "models"
+DIGITS, UPSCALE = str(MODELS / "digits.onnx"), str(MODELS / "upscale.onnx")
+QUICK = ["--no-tune", "--verify=off", "--timing-cache", "none"]
+ALL_CPUS = os.cpu_count() or 1
+
+
+def write_npy(path, descr, shape, data):
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    prefix = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header))
+    pathlib.Path(path).write_bytes(prefix + header.encode() + data)
+
+
+def small_files_only():
+    """A disk that is full after 4 KiB."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+
+class CommandLine(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self.scratch.name)
+        self.addCleanup(self.scratch.cleanup)
+
+    def lathe(self, *args, **options):
+        return subprocess.run([LATHE, *map(str, args)], capture_output=True, text=True,
+                              timeout=120, check=False, **options)
+
+    def succeed(self, *args):
+        done = self.lathe(*args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def refuse(self, *args, says, code=2, **options):
+        """One clear line, with a cure on a second where one is known; nothing is left behind."""
+        before = sorted(self.folder.rglob("*"))
+        done = self.lathe(*args, **options)
+        lines = [line for line in done.stderr.splitlines() if line.startswith(("lathe: ", "      "))]
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertTrue(lines and lines[0].startswith("lathe: "), done.stderr)
+        self.assertLessEqual(len(lines), 2, done.stderr)
+        for word in [says] if isinstance(says, str) else says:
+            self.assertIn(word, lines[0])
+        self.assertEqual(sorted(self.folder.rglob("*")), before)
+
+    def engine(self):
+        path = self.folder / "digits.engine"
+        self.succeed("build", DIGITS, "-o", path, *QUICK)
+        return path
+
+
+class Errors(CommandLine):
+    def test_a_missing_file_is_named(self):
+        self.refuse("run", "nowhere/model.onnx", says="nowhere/model.onnx")
+        self.refuse("inspect", "nowhere/model.engine", says="nowhere/model.engine")
+
+    def test_a_folder_is_no_model(self):
+        self.refuse("build", self.folder, "-o", self.folder / "x.engine", says=str(self.folder))
+
+    def test_a_text_file_is_no_model(self):
+        text = self.folder / "notes.onnx"
+        text.write_text("not a model, a list of things to buy\n" * 10)
+        self.refuse("build", text, "-o", self.folder / "x.engine", says="notes.onnx")
+
+    def test_an_empty_file_is_no_model(self):
+        empty = self.folder / "empty.onnx"
+        empty.touch()
+        self.refuse("build", empty, "-o", self.folder / "x.engine", says="empty.onnx")
+
+    def test_a_damaged_engine_is_refused(self):
+        path = self.engine()
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 4
+        path.write_bytes(data)
+        self.refuse("run", path, "--input", "image=ones", says=["digits.engine", "damaged"])
+        path.write_bytes(data[:1000])
+        self.refuse("inspect", path, says=["digits.engine", "1000 bytes"])
+
+    def test_an_input_of_another_name(self):
+        self.refuse("run", DIGITS, *QUICK, "--input", "picture=ones", says=["picture", "image"])
+
+    def test_an_input_that_is_not_given(self):
+        self.refuse("run", DIGITS, *QUICK, says=["image", "f32[N,1,8,8]"])
+
+    def test_an_input_of_another_type(self):
+        write_npy(self.folder / "x.npy", "<i8", (1, 1, 8, 8), bytes(8 * 64))
+        self.refuse("run", DIGITS, *QUICK, "--input", f"image={self.folder / 'x.npy'}",
+                    says=["image", "x.npy", "i64", "f32"])
+
+    def test_an_input_of_another_shape(self):
+        write_npy(self.folder / "x.npy", "<f4", (1, 1, 8, 9), bytes(4 * 72))
+        self.refuse("run", DIGITS, *QUICK, "--input", f"image={self.folder / 'x.npy'}",
+                    says=["image", "dimension 3", "9", "8"])
+        path = self.engine()
+        self.refuse("run", path, "--input", f"image={self.folder / 'x.npy'}",
+                    says=["image", "dimension 3", "9", "8"])
+
+    def test_shapes_that_do_not_fit_the_model(self):
+        out = ["-o", self.folder / "x.engine", *QUICK]
+        self.refuse("build", DIGITS, *out, "--shapes", "image:1x1x8", says=["image", "rank 4"])
+        self.refuse("build", DIGITS, *out, "--shapes", "image:1x1x8x9", says=["image", "8"])
+        self.refuse("build", DIGITS, *out, "--shapes", "photo:1x1x8x8", says=["photo", "image"])
+        self.refuse("build", DIGITS, *out, "--shapes", "image=1x1x8x8", says="image=1x1x8x8")
+
+    def test_a_shape_outside_the_range_that_was_built(self):
+        path = self.folder / "range.engine"
+        self.succeed("build", DIGITS, "-o", path, *QUICK, "--min-shapes", "image:1x1x8x8",
+                     "--opt-shapes", "image:2x1x8x8", "--max-shapes", "image:4x1x8x8")
+        write_npy(self.folder / "x.npy", "<f4", (5, 1, 8, 8), bytes(4 * 64 * 5))
+        self.refuse("run", path, "--input", f"image={self.folder / 'x.npy'}",
+                    says=["N", "5", "1 to 4"])
+
+    def test_a_device_that_is_not_there(self):
+        out = ["-o", self.folder / "x.engine", *QUICK]
+        self.refuse("build", DIGITS, *out, "--device", "tpu", says="tpu")
+        self.refuse("build", DIGITS, *out, "--device", "cuda:x", says="cuda:x")
+        if "cuda" in self.succeed("devices") and "not usable" not in self.succeed("devices"):
+            self.skipTest("this machine has a GPU")
+        self.assertIn(self.lathe("build", DIGITS, *out, "--device", "cuda").returncode, (2, 3))
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_a_folder_that_cannot_be_written(self):
+        for folder in ("/proc", str(self.folder / "missing")):
+            done = self.lathe("build", DIGITS, "-o", f"{folder}/x.engine", *QUICK)
+            self.assertIn(done.returncode, (2, 3), done.stderr)
+            self.assertIn(f"{folder}/x.engine", done.stderr)
+
+    def test_a_full_disk_leaves_no_partial_file(self):
+        self.refuse("build", DIGITS, "-o", self.folder / "x.engine", *QUICK, says="x.engine",
+                    code=3, preexec_fn=small_files_only)
+
+    def test_an_unknown_pass_or_option(self):
+        out = ["-o", self.folder / "x.engine", *QUICK]
+        self.refuse("build", DIGITS, *out, "--no-pass", "fold_everything", says="fold_everything")
+        self.assertEqual(self.lathe("build", DIGITS, *out, "--fast").returncode, 2)
+        self.assertEqual(self.lathe("brew").returncode, 2)
+
+    def test_an_engine_is_not_built_again(self):
+        self.refuse("build", self.engine(), says="it is an engine already")
+
+
+class Interrupted(CommandLine):
+    def test_a_build_stops_within_two_seconds_and_leaves_no_file(self):
+        output = self.folder / "upscale.engine"
+        with subprocess.Popen([LATHE, "build", UPSCALE, "-o", str(output), "--timing-cache", "none",
+                               "--shapes", "image:1x3x512x512"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as build:
+            time.sleep(1.5)
+            self.assertIsNone(build.poll(), "the build ended before it could be interrupted")
+            build.send_signal(signal.SIGINT)
+            begin = time.monotonic()
+            build.communicate(timeout=60)
+            # One second is the promise; the machine that tests may be busy.
+            self.assertLess(time.monotonic() - begin, 2.0 if ALL_CPUS > 1 else 4.0)
+            self.assertEqual(build.returncode, 3)
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+
+class Results(CommandLine):
+    def test_two_builds_with_one_timing_cache_are_the_same_bytes(self):
+        build = ["build", DIGITS, "--shapes", "image:4x1x8x8",
+                 "--timing-cache", self.folder / "timing.cache"]
+        self.succeed(*build, "-o", self.folder / "a.engine")
+        self.succeed(*build, "-o", self.folder / "b.engine")
+        self.assertEqual((self.folder / "a.engine").read_bytes(),
+                         (self.folder / "b.engine").read_bytes())
+
+    def test_an_engine_computes_what_its_model_does(self):
+        path = self.engine()
+        for source, name in ((path, "a.npy"), (DIGITS, "b.npy")):
+            self.succeed("run", source, "--input", "image=random:3", *QUICK,
+                         "--output", f"logits={self.folder / name}")
+        self.assertEqual((self.folder / "a.npy").read_bytes(),
+                         (self.folder / "b.npy").read_bytes())
+
+    def test_bench_prints_one_json_object(self):
+        told = json.loads(self.succeed("bench", self.engine(), "--json", "--seconds", "0.1",
+                                       "--warmup", "0.01"))
+        for key in ("model", "device", "shapes", "threads", "build_s", "latency_ms", "throughput",
+                    "memory"):
+            self.assertIn(key, told)
+        self.assertEqual(set(told["latency_ms"]), {"min", "mean", "median", "p90", "p95", "p99"})
+        self.assertEqual(set(told["memory"]), {"weights", "arena", "workspace", "peak_rss"})
+        self.assertLessEqual(told["latency_ms"]["min"], told["latency_ms"]["median"])
+        self.assertGreater(told["throughput"], 0)
+
+    def test_compare_exits_1_when_values_differ(self):
+        data = self.folder / "data"
+        data.mkdir()
+        write_npy(data / "input_0.npy", "<f4", (1, 1, 8, 8), bytes(4 * 64))
+        write_npy(data / "output_0.npy", "<f4", (1, 10), struct.pack("<10f", *range(10)))
+        done = self.lathe("compare", DIGITS, "--data", data, *QUICK)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("DIFFERENT", done.stdout)
+
+    def test_facts(self):
+        names = [op["name"] for op in json.loads(self.succeed("ops", "--json"))]
+        self.assertIn("Conv", names)
+        self.assertIn("cpu", self.succeed("devices"))
+        self.assertRegex(self.succeed("version"), r"^lathe \d+\.\d+\.\d+\n$")
+        self.assertEqual(json.loads(self.succeed("version", "--json")).keys(), {"version"})
+
+    def test_help_teaches(self):
+        for command in ("build", "run", "bench", "inspect", "compare"):
+            text = self.succeed(command, "--help")
+            self.assertIn("MODEL.onnx", text)
+
+    def test_inspect_shows_steps_and_reasons(self):
+        path = self.engine()
+        told = json.loads(self.succeed("inspect", path, "--json"))
+        self.assertEqual(told["nodes"], 30)
+        self.assertGreater(len(told["steps"]), 0)
+        self.assertLess(len(told["steps"]), 30)
+        self.assertIn("tactic", self.succeed("inspect", path, "--layers"))
+
+
+if __name__ == "__main__":
+    unittest.main()
