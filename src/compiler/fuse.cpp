@@ -257,7 +257,7 @@ class Fuser {
     Result<size_t> best = stage_.tuner.fastest(chains, &seconds);
     if (!best.ok()) return false;
     // A tie goes to fusion: one step less, one tensor less.
-    constexpr double kTie = 1.02;
+    constexpr double kTie = 1.03;
     if (seconds[0] <= seconds[1] * kTie) return true;
     plan_.steps[static_cast<size_t>(parts.back() - plan_.steps.data())].why +=
         fmt::format("not fused with {}: {:.1f} us fused, {:.1f} us apart; ", parts.front()->name,
