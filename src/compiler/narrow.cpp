@@ -41,7 +41,7 @@ class Narrower {
       const bool through =
           is_transparent(step) && !step.out.empty() && wanted_[static_cast<size_t>(step.out[0])];
       if (!is_anchor(step) && !through) continue;
-      const size_t operands = is_anchor(step) ? anchor_operands(step) : moved_operands(step);
+      const size_t operands = is_anchor(step) ? step.in.size() : moved_operands(step);
       for (size_t k = 0; k < operands; ++k) {
         if (step.in[k] >= 0 && is_wide(step.in[k])) wanted_[static_cast<size_t>(step.in[k])] = true;
       }
@@ -49,15 +49,12 @@ class Narrower {
     for (const PlanPort& p : plan_.inputs) wanted_[static_cast<size_t>(p.tensor)] = false;
     for (const PlanPort& p : plan_.outputs) wanted_[static_cast<size_t>(p.tensor)] = false;
   }
-  static size_t anchor_operands(const Step& s) {
-    return s.op.def->is("Attention") ? std::min<size_t>(3, s.in.size()) : 2;  // not bias, not mask
-  }
   static size_t moved_operands(const Step& s) { return s.op.def->is("Concat") ? s.in.size() : 1; }
 
   Status convert(size_t s) {
     Step step = plan_.steps[s];
     if (is_anchor(step)) {
-      for (size_t k = 0; k < anchor_operands(step); ++k) {
+      for (size_t k = 0; k < step.in.size(); ++k) {
         if (step.in[k] >= 0 && is_float(step.op.in[k].dtype))
           step.in[k] = LATHE_TRY(cast(step.in[k], narrow_));
       }
