@@ -3,8 +3,10 @@
 #
 #   tools/gpu_check.sh bundle BUILD FOLDER   here: tests, shared libraries and cases of BUILD
 #   FOLDER/gpu_check.sh run [SECONDS]        there: what is not done yet, for at most SECONDS (480)
+#   FOLDER/gpu_check.sh networks [SECONDS]   there: every network in FOLDER/models against ONNX Runtime
 #   FOLDER/gpu_check.sh memcheck [SECONDS]   there: a part of the cases under compute-sanitizer
 #
+# Networks are ONNX files laid into FOLDER/models by hand (or linked: MODELS=folder), NAME.onnx.
 # `run` works in slices, each in its own process, and notes every slice that passed in
 # FOLDER/done: call it again to go on. It fails when a slice failed, and prints what that said.
 set -euo pipefail
@@ -26,6 +28,7 @@ bundle() {
   strip "$folder"/bin/* "$folder"/lib/* 2>/dev/null || true
   cp "$(dirname "$0")"/../src/ops/*.cases "$folder/cases/"
   cp "$0" "$folder/gpu_check.sh"
+  cp "$(dirname "$0")/gpu_networks.py" "$folder/"
   du -sh "$folder"
 }
 
@@ -71,6 +74,21 @@ totals() {
          t, ran[t], no[t], off[t], bad[t], used[t]}' | sort
 }
 
+# network NAME FILE: in FP32, TF32, BF16 and FP16, each to its own bound.
+network() {
+  local mode least options
+  for mode in fp32 fp16 bf16 tf32; do
+    [[ " ${MODES:-fp32 fp16 bf16 tf32} " == *" $mode "* ]] || continue
+    options="--$mode" least=0.999
+    [[ $mode == fp32 ]] && options="" least=0.99999
+    [[ $mode == fp16 ]] && least=0.9999
+    # shellcheck disable=SC2086
+    slice "network-$1-$mode" python3 gpu_networks.py bin/lathe "$2" $least --device cuda \
+      --timing-cache none $options || echo "FAILED $1 $mode"
+    tail -n 4 "logs/network-$1-$mode" 2>/dev/null || true
+  done
+}
+
 case ${1:-} in
   bundle) bundle "$2" "$3" ;;
   run)
@@ -81,6 +99,14 @@ case ${1:-} in
     totals
     exit $failed
     ;;
+  networks)
+    prepare "${2:-480}"
+    for file in "${MODELS:-models}"/*.onnx; do
+      while (($(jobs -rp | wc -l) >= ${JOBS:-4})); do wait -n || true; done
+      network "$(basename "$file" .onnx)" "$file" &
+    done
+    wait
+    ;;
   memcheck)
     prepare "${2:-480}"
     slices=64
@@ -89,7 +115,7 @@ case ${1:-} in
     tail -3 logs/memcheck
     ;;
   *)
-    sed -n '2,9p' "$0"
+    sed -n '2,13p' "$0"
     exit 2
     ;;
 esac

@@ -80,6 +80,8 @@ class Device {
   virtual ~Device() = default;
   const DeviceInfo& info() const { return info_; }
   bool is_host() const { return info_.kind == DeviceKind::Cpu; }
+  // For builds: tactics may then offer configs that round operands of F32 to TF32.
+  void allow_tf32(bool allowed) { info_.tf32 = allowed; }
   // The backend's manifest, fastest expectation first for each operator.
   virtual std::span<const Tactic* const> tactics() const = 0;
 

@@ -69,7 +69,7 @@ Support check_window(const OpInstance& op) {
 }
 
 Result<WindowDescriptors> WindowDescriptors::make(const Cudnn& dnn, const OpInstance& op,
-                                                  const DeviceInfo& device) {
+                                                  bool tf32) {
   WindowDescriptors d;
   const TensorType& w = op.in[1];
   d.x = LATHE_TRY(tensor(dnn, op.in[0], operand_strides(op, 0)));
@@ -93,7 +93,7 @@ Result<WindowDescriptors> WindowDescriptors::make(const Cudnn& dnn, const OpInst
                 d.conv.get(), static_cast<int>(begin.size()), begin.data(), strides.data(),
                 dilations.data(), cudnnConvolutionMode_t::CrossCorrelation, cudnnDataType_t::F32),
             "cudnnSetConvolutionNdDescriptor"));
-  const bool exact = op.in[0].dtype == DType::F32 && !device.tf32;
+  const bool exact = op.in[0].dtype == DType::F32 && !tf32;
   LATHE_TRY(check(dnn.cudnnSetConvolutionMathType(
                       d.conv.get(), exact ? cudnnMathType_t::Fma : cudnnMathType_t::TensorOp),
                   "cudnnSetConvolutionMathType"));

@@ -17,8 +17,7 @@ struct WindowDescriptors {
   OwnedTensorDescriptor x, y;
   OwnedFilterDescriptor w;
   OwnedConvolutionDescriptor conv;
-  static Result<WindowDescriptors> make(const Cudnn& dnn, const OpInstance& op,
-                                        const DeviceInfo& device);
+  static Result<WindowDescriptors> make(const Cudnn& dnn, const OpInstance& op, bool tf32);
 };
 
 // A vector of y's type along its channels.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // cublaslt_matmul: products of floats by cuBLASLt, with a bias, a residual and Relu inside. F32 is
-// true F32 unless the device says that TF32 is allowed.
+// true F32 unless the config allows TF32.
 #include <algorithm>
 
 #include "backends/cuda/candidates.h"
@@ -120,9 +120,9 @@ cudaDataType_t data_type(DType t) {
   }
 }
 
-cublasComputeType_t compute_type(DType t, const DeviceInfo& device) {
+cublasComputeType_t compute_type(DType t, bool tf32) {
   if (t == DType::F64) return cublasComputeType_t::F64;
-  if (t == DType::F32 && device.tf32) return cublasComputeType_t::F32FastTf32;
+  if (t == DType::F32 && tf32) return cublasComputeType_t::F32FastTf32;
   return cublasComputeType_t::F32;
 }
 
@@ -149,7 +149,7 @@ class PreparedProduct : public Prepared {
         handle_(handle),
         product_(std::move(product)),
         type_(data_type(anchor_operand(context.op, 0).dtype)),
-        compute_(compute_type(anchor_operand(context.op, 0).dtype, context.device.info())) {}
+        compute_(compute_type(anchor_operand(context.op, 0).dtype, allows_tf32(context.config))) {}
 
   Status load(const LoadContext& context, int candidate) {
     LATHE_TRY(layout(product_.first, first_));
@@ -264,8 +264,8 @@ class PreparedProduct : public Prepared {
   cublasLtMatmulAlgo_t algo_{};
 };
 
-std::vector<Config> configs(const OpInstance&, const DeviceInfo&) {
-  return candidates(kCandidates);
+std::vector<Config> configs(const OpInstance& op, const DeviceInfo& device) {
+  return candidates(kCandidates, anchor_operand(op, 0).dtype, device);
 }
 
 Result<std::unique_ptr<Prepared>> load(const LoadContext& context) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // cudnn_conv, cudnn_deconv: cuDNN's convolutions in NHWC or NCHW, with bias, residual and Relu
-// inside, and its gradients as transposed convolutions. F32 is true F32 unless the device says that
-// TF32 is allowed.
+// inside, and its gradients as transposed convolutions. F32 is true F32 unless the config
+// allows TF32.
 #include <algorithm>
 
 #include "backends/cuda/candidates.h"
@@ -43,7 +43,7 @@ class PreparedConv : public Prepared {
     const OpInstance& op = context.op;
     if (Support s = linear_of(op, &epilogue_); !s) return unsupported("{}", s.why);
     fused_ = epilogue_.relu || epilogue_.vector >= 0 || epilogue_.tensor >= 0;
-    at_ = LATHE_TRY(WindowDescriptors::make(dnn_, op, context.device.info()));
+    at_ = LATHE_TRY(WindowDescriptors::make(dnn_, op, allows_tf32(context.config)));
     weights_ = LATHE_TRY(packed_weights(context));
     if (weights_ != nullptr) {
       plain_constants = ~uint64_t{2};
@@ -162,7 +162,7 @@ class PreparedDeconv : public Prepared {
 
   // The gradient of a convolution that leads from our y to our x.
   Status load(const LoadContext& context) {
-    at_ = LATHE_TRY(WindowDescriptors::make(dnn_, context.op, context.device.info()));
+    at_ = LATHE_TRY(WindowDescriptors::make(dnn_, context.op, allows_tf32(context.config)));
     weights_ = LATHE_TRY(packed_weights(context));
     if (weights_ != nullptr) {
       plain_constants = ~uint64_t{2};
@@ -218,8 +218,8 @@ Support supports_deconv(const OpInstance& op, const DeviceInfo&) {
   return check_window(op);
 }
 
-std::vector<Config> configs(const OpInstance&, const DeviceInfo&) {
-  return candidates(kCandidates);
+std::vector<Config> configs(const OpInstance& op, const DeviceInfo& device) {
+  return candidates(kCandidates, op.in[0].dtype, device);
 }
 
 template <class T>
