@@ -26,8 +26,12 @@ class TestBuffer {
   Status write(const HostTensor& row_major, Stream& stream);
   Status poison(Stream& stream);
   Result<HostTensor> read(Stream& stream) const;  // row-major
+  // The same bytes as a tensor of another type and equal size; not of a slice.
+  Result<HostTensor> read_as(const TensorType& type, Stream& stream) const;
   // Ok when no byte outside the tensor changed since poison() or write().
   Status check_canaries(Stream& stream) const;
+  // Ok when no byte at all did.
+  Status check_unchanged(Stream& stream) const;
   void* data() const;  // of the tensor's first element
   const TensorType& type() const { return type_; }
 
@@ -41,8 +45,8 @@ class TestBuffer {
   std::vector<std::byte> image_;  // what was last written, canaries and all
 };
 
-// What the reference says about an instance on these inputs: whole outputs when that is cheap,
-// sampled boxes of output 0 else.
+// What the reference says about an instance on these inputs: whole outputs when that is cheap or
+// there is no other way, sampled boxes of each output else.
 class Expectation {
  public:
   static Result<Expectation> make(const OpInstance& op, std::span<const HostTensor> inputs,
@@ -56,6 +60,7 @@ class Expectation {
     size_t output;
     Box box;
     HostTensor value, magnitude;  // magnitude may be empty
+    double allowed(const OpInstance& op, int64_t at, double want, double largest) const;
   };
   std::vector<Part> parts_;
 };

@@ -57,8 +57,9 @@ Result<Entries> parse(std::string_view text, const std::string& path) {
       continue;
     }
     Timing t;
-    if (!take(line, t.seconds) || !take(line, t.max_error) || !take(line, t.bound_used) ||
-        !take(line, t.elements)) {
+    // Written this way, a comparison with NaN refuses, too.
+    if (!take(line, t.seconds) || !(t.seconds >= 0 && t.seconds < 1e9) ||
+        !take(line, t.max_error) || !take(line, t.bound_used) || !take(line, t.elements)) {
       return invalid("{}: line {} is damaged", path, number);
     }
     const size_t tab = line.find('\t');

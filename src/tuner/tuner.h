@@ -56,7 +56,9 @@ class Tuner {
   ~Tuner();
 
   // The best tactic for a concrete instance. Constants (weights) are given where known: packing
-  // and precision are real. Never fails for want of a tactic: the reference is the last.
+  // and precision are real. One choice for all instances of equal text, tried with the constants of
+  // the first. Never fails for want of a tactic: the reference is the last. What does not stand in
+  // the cache is checked unless Verify::Off, tuned or not.
   Result<Choice> choose(const OpInstance& op, std::span<const HostTensor> constants);
 
   // Seconds of the chain with each link's chosen tactic, intermediates passed on, hot as in a run.
@@ -68,8 +70,10 @@ class Tuner {
   std::string declined(const OpInstance& op) const;
   bool supported(const OpInstance& op) const;  // by a tactic other than the reference
 
+  struct State;  // tuner_state.h
+
  private:
-  struct State;
+  Result<std::vector<double>> race_chains(std::span<const Chain> candidates);
   std::unique_ptr<State> state_;
 };
 

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the reference says about an instance, and how near a candidate must come.
+#include <algorithm>
+#include <cmath>
+
+#include "base/random.h"
+#include "tuner/test_data.h"
+
+namespace lathe {
+namespace {
+
+double unit_roundoff(DType t) {
+  switch (t) {
+    case DType::F64: return 0x1p-53;
+    case DType::F32: return 0x1p-24;
+    case DType::F16: return 0x1p-11;
+    case DType::BF16: return 0x1p-8;
+    default: return 0;
+  }
+}
+
+// Rounding of intermediates counts at the narrowest type that the expressions compute in.
+double accumulation_roundoff(const OpInstance& op, DType out) {
+  const bool elementwise = op.def->name == "Pointwise" || !op.fusion.empty();
+  double eps = elementwise ? unit_roundoff(out) : std::min(unit_roundoff(out), 0x1p-24);
+  if (!elementwise) return eps;
+  for (const TensorType& t : op.fusion.anchor_out) eps = std::max(eps, unit_roundoff(t.dtype));
+  return eps;
+}
+
+std::vector<Box> sample_boxes(const OpInstance& op, uint64_t seed) {
+  const std::vector<int64_t> sizes = op.out[0].shape.sizes();
+  const double per_element =
+      cost_of(op).flops / std::max<double>(1, static_cast<double>(op.out[0].shape.elements()));
+  const double kWork = 2e6;  // scalar operations a box: a millisecond or two
+  const auto target =
+      static_cast<int64_t>(std::max(4.0, std::min(2048.0, kWork / std::max(1.0, per_element))));
+  Random random(seed ^ 0x5bd1e995u);
+  std::vector<Box> boxes;
+  for (int b = 0; b < 6; ++b) {
+    Box box;
+    box.begin.assign(sizes.size(), 0);
+    box.end = sizes;
+    int64_t room = target;
+    for (size_t d = sizes.size(); d-- > 0;) {
+      // The first box is the first corner, the second the last one, the others fall anywhere; odd
+      // ones are long in the leading dimensions, even ones in the trailing.
+      const size_t axis = b % 2 == 0 ? d : sizes.size() - 1 - d;
+      const int64_t length = std::min(
+          sizes[axis], std::max<int64_t>(1, b % 2 == 0 ? room : std::min<int64_t>(room, 16)));
+      const int64_t free = sizes[axis] - length;
+      const int64_t at = b == 0 ? 0 : b == 1 ? free : random.integer(0, free);
+      box.begin[axis] = at;
+      box.end[axis] = at + length;
+      room = std::max<int64_t>(1, room / length);
+    }
+    boxes.push_back(std::move(box));
+  }
+  return boxes;
+}
+
+int64_t linear_index(const int64_t* c, std::span<const int64_t> sizes) {
+  int64_t at = 0;
+  for (size_t d = 0; d < sizes.size(); ++d) at = at * sizes[d] + c[d];
+  return at;
+}
+
+bool has_numbers(DType t) { return t != DType::String && kind(t) != DKind::Complex; }
+
+// Types without arithmetic are moved about: bit for bit, and whole.
+Status compare_bytes(const HostTensor& want, const HostTensor& got) {
+  return want == got ? Status() : internal("its bytes are not those of the reference");
+}
+
+// `expr` with result k alone.
+Expr one_output(const Expr& expr, size_t k) {
+  Expr out(std::vector<DType>(expr.inputs().begin(), expr.inputs().end()));
+  std::vector<int> at;
+  for (const ExprNode& n : expr.nodes()) {
+    auto arg = [&](int i) { return at[static_cast<size_t>(n.args[i])]; };
+    switch (n.op) {
+      case ScalarOp::Input: at.push_back(out.input(n.input)); continue;
+      case ScalarOp::Literal:
+        at.push_back(is_float(n.dtype) ? out.literal(n.dtype, n.value)
+                                       : out.literal_int(n.dtype, n.integer));
+        continue;
+      case ScalarOp::Cast:
+      case ScalarOp::CastSaturate:
+        at.push_back(out.cast(arg(0), n.dtype, n.op == ScalarOp::CastSaturate));
+        continue;
+      default: break;
+    }
+    switch (arity(n.op)) {
+      case 1: at.push_back(out.call(n.op, {arg(0)})); break;
+      case 2: at.push_back(out.call(n.op, {arg(0), arg(1)})); break;
+      default: at.push_back(out.call(n.op, {arg(0), arg(1), arg(2)})); break;
+    }
+  }
+  out.output(at[static_cast<size_t>(expr.outputs()[k])]);
+  return out.canonical();
+}
+
+// The instance with result k alone, where an expression makes the results; else the instance.
+OpInstance with_output(const OpInstance& op, size_t k) {
+  OpInstance one = op;
+  if (op.out.size() == 1) return one;
+  if (op.def->is("Pointwise")) {
+    one.attrs.set("expr", one_output(op.attrs.expr("expr"), k));
+  } else {
+    one.fusion.epilogue = one_output(op.fusion.epilogue, k);
+  }
+  one.out = {op.out[k]};
+  return one;
+}
+
+bool computes_boxes(const OpInstance& op) {
+  for (const TensorType& t : op.out) {
+    if (!has_numbers(t.dtype)) return false;
+  }
+  const bool by_expression = op.def->is("Pointwise") || !op.fusion.epilogue.empty();
+  return (op.def->flags & kBoxes) != 0 && (op.out.size() == 1 || by_expression);
+}
+
+// Whether rounding can reach the result at all.
+bool reads_floats(const OpInstance& op) {
+  return std::any_of(op.in.begin(), op.in.end(),
+                     [](const TensorType& t) { return is_float(t.dtype); });
+}
+
+}  // namespace
+
+Result<Expectation> Expectation::make(const OpInstance& op, std::span<const HostTensor> inputs,
+                                      uint64_t seed, bool whole) {
+  constexpr double kCheapFlops = 4e6;
+  Expectation e;
+  const bool small = op.out[0].shape.elements() <= 65536 && cost_of(op).flops <= kCheapFlops;
+  if (op.out[0].shape.elements() == 0) return e;
+  if (!computes_boxes(op)) {
+    std::vector<HostTensor> values = LATHE_TRY(run_reference(op, inputs));
+    for (size_t k = 0; k < values.size(); ++k) {
+      Box box = Box::whole(values[k].shape());
+      e.parts_.push_back({k, std::move(box), std::move(values[k]), HostTensor()});
+    }
+    return e;
+  }
+  const std::vector<Box> boxes =
+      whole || small ? std::vector{Box::whole(op.out[0].shape)} : sample_boxes(op, seed);
+  for (size_t k = 0; k < op.out.size(); ++k) {
+    const OpInstance one = with_output(op, k);
+    for (const Box& box : boxes) {
+      BoxResult r = LATHE_TRY(run_reference_box(one, inputs, box));
+      e.parts_.push_back({k, box, std::move(r.value), std::move(r.magnitude)});
+    }
+  }
+  return e;
+}
+
+// How far an element may be off. A rounding before a conversion to integers may land one beside.
+double Expectation::Part::allowed(const OpInstance& op, int64_t at, double want,
+                                  double largest) const {
+  const DType type = value.dtype();
+  if (!is_float(type)) {
+    const bool rounded = !magnitude.empty() && magnitude.get_f64(at) > 0 && reads_floats(op);
+    return rounded ? 1 : 0;
+  }
+  const double terms = magnitude.empty() ? largest : magnitude.get_f64(at);
+  return op.def->tolerance.k * (accumulation_roundoff(op, type) * terms +
+                                unit_roundoff(type) * (std::abs(want) + largest));
+}
+
+Status Expectation::compare(const OpInstance& op, std::span<const HostTensor> outputs,
+                            Certificate& into) const {
+  for (const Part& part : parts_) {
+    const HostTensor& got = outputs[part.output];
+    const std::vector<int64_t> sizes = got.shape().sizes();
+    if (!has_numbers(got.dtype())) {
+      LATHE_TRY(compare_bytes(part.value, got));
+      continue;
+    }
+    double largest = 0;
+    for (int64_t i = 0; i < part.value.elements(); ++i) {
+      const double v = std::abs(part.value.get_f64(i));
+      if (std::isfinite(v)) largest = std::max(largest, v);
+    }
+    Status wrong;
+    for_each(part.box, [&](const int64_t* c, int64_t at) {
+      if (!wrong.ok()) return;
+      const int64_t place = linear_index(c, sizes);
+      const double want = part.value.get_f64(at), have = got.get_f64(place);
+      ++into.elements;
+      if (want == have || (std::isnan(want) && std::isnan(have))) return;
+      const double allowed = part.allowed(op, at, want, largest), error = std::abs(have - want);
+      if (largest > 0) into.max_error = std::max(into.max_error, error / largest);
+      if (allowed > 0) into.bound_used = std::max(into.bound_used, error / allowed);
+      if (error <= allowed) return;
+      wrong = internal("element {} of result {} is {}, the reference says {} (allowed {:.3g})",
+                       place, part.output, have, want, allowed);
+    });
+    LATHE_TRY(wrong);
+  }
+  into.checked = true;
+  return {};
+}
+
+}  // namespace lathe

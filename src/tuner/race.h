@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// Times several ways to do one thing, in turns, so that a slow moment of the machine hits all
+// alike. The hopeless leave early; what takes long is not repeated for precision's sake.
+#include <span>
+
+#include "device/device.h"
+
+namespace lathe {
+
+struct Racer {
+  WorkRef work;
+  double seconds = 0;  // of its fastest round
+};
+
+Status race(Device& device, Stream& stream, std::span<Racer> field);
+
+}  // namespace lathe

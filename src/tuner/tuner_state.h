@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// What stands behind a Tuner: candidates, the operation that they are tried on, what was chosen.
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tuner/race.h"
+#include "tuner/trial.h"
+#include "tuner/tuner.h"
+
+namespace lathe {
+
+// Packs of one trial; engines share theirs, a trial throws its away.
+class TrialPacks : public PackCache {
+ public:
+  Result<std::shared_ptr<void>> get(const std::string& key,
+                                    Result<std::shared_ptr<void>> (*make)(void*),
+                                    void* state) override;
+
+ private:
+  std::map<std::string, std::shared_ptr<void>> packs_;
+};
+
+struct Candidate {
+  const Tactic* tactic;
+  Config config;
+  std::string key;  // of the timing cache
+  std::vector<std::byte> blob;
+  std::unique_ptr<Prepared> prepared;
+  Timing timing;
+  bool known = false;     // timing is what the cache holds
+  bool measured = false;  // its seconds are
+};
+
+// The operation that candidates are tried on; what trying needs is made when it is needed.
+struct Subject {
+  const OpInstance& op;
+  std::span<const HostTensor> constants;
+  TrialPacks packs;
+  std::optional<Trial> trial;
+  std::optional<Expectation> expected;
+
+  Result<Trial*> trial_on(Device& device, Stream& stream, uint64_t seed) {
+    if (!trial) trial = LATHE_TRY(Trial::make(device, stream, op, constants, seed));
+    return &*trial;
+  }
+};
+
+struct Tuner::State {
+  Device& device;
+  Device& host;
+  KernelCompiler* compiler;
+  TimingCache& cache;
+  TunerOptions options;
+  std::unique_ptr<Stream> stream;
+  std::map<std::string, Choice> chosen;
+  std::map<std::string, std::vector<std::byte>> compiled;  // by source text
+
+  Status open();
+  std::string tactic_key(const OpInstance& op, const Tactic& t, const Config& c) const;
+  std::vector<Candidate> candidates(const OpInstance& op, std::string& declined) const;
+  Status load(Candidate& c, const OpInstance& op, std::span<const HostTensor> constants,
+              PackCache& packs);
+  Result<bool> is_sound(Candidate& c, Subject& subject);
+  Status measure(std::vector<Candidate>& all, Subject& subject);
+  Status time(std::span<Candidate* const> field, Subject& subject);
+  Result<Candidate*> best_measured(std::vector<Candidate>& all, Subject& subject);
+  Result<Candidate*> first_sound(std::vector<Candidate>& all, Subject& subject);
+  Result<Choice> decide(const OpInstance& op, std::span<const HostTensor> constants);
+  Choice finish(Candidate& best, const std::vector<Candidate>& all,
+                const std::string& declined) const;
+};
+
+}  // namespace lathe
