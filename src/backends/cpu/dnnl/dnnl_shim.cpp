@@ -12,8 +12,16 @@ using Desc = dnnl::memory::desc;
 
 constexpr bool kHasOperationDescs = DNNL_VERSION_MAJOR < 3;
 
+// oneDNN's own cache of primitives is off: it puts what was made before in front of the
+// implementations that a descriptor lists, so that the same build would choose among others the
+// second time. Engines make each primitive once anyway.
+dnnl::engine make_cpu_engine() {
+  dnnl::set_primitive_cache_capacity(0);
+  return dnnl::engine(dnnl::engine::kind::cpu, 0);
+}
+
 const dnnl::engine& cpu_engine() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  static const dnnl::engine engine = make_cpu_engine();
   return engine;
 }
 
