@@ -21,7 +21,13 @@ bool has_layouts(const OpInstance& op) {
          is_computable(op.in[0].dtype) && is_computable(op.out[0].dtype);
 }
 
-// The case as it stands, then with constant weights, then in the other layouts.
+bool takes_epilogue(const OpInstance& op) {
+  return !op.def->is("Pointwise") && !op.def->is("Reorder") && op.out.size() == 1 &&
+         op.out[0].dtype == DType::F32 && !op.in.empty() && op.out[0].shape.elements() > 0;
+}
+
+// The case as it stands, then with constant weights, then in the other layouts, and each again with
+// an activation behind it.
 std::vector<OpInstance> variants(const OpInstance& op) {
   std::vector<OpInstance> all{op};
   if (op.def->is("Reorder")) return all;
@@ -32,12 +38,17 @@ std::vector<OpInstance> variants(const OpInstance& op) {
       if (op.in[k].absent()) all.back().constant_in &= ~(uint64_t{1} << k);
     }
   }
-  if (!has_layouts(op)) return all;
-  constexpr std::pair<Layout, Layout> kLayouts[] = {{Layout::ChannelsLast, Layout::ChannelsLast},
-                                                    {Layout::RowMajor, Layout::ChannelsLast},
-                                                    {Layout::Blocked16, Layout::Blocked16}};
-  const OpInstance base = all.back();
-  for (const auto& [in, out] : kLayouts) all.push_back(with_layouts(base, in, out));
+  if (has_layouts(op)) {
+    constexpr std::pair<Layout, Layout> kLayouts[] = {{Layout::ChannelsLast, Layout::ChannelsLast},
+                                                      {Layout::RowMajor, Layout::ChannelsLast},
+                                                      {Layout::Blocked16, Layout::Blocked16}};
+    const OpInstance base = all.back();
+    for (const auto& [in, out] : kLayouts) all.push_back(with_layouts(base, in, out));
+  }
+  if (!takes_epilogue(op)) return all;
+  for (size_t k = 0, count = all.size(); k < count; ++k) {
+    all.push_back(with_epilogue(all[k], "(a:f32) -> mul(a, sigmoid(a))", {}));
+  }
   return all;
 }
 
