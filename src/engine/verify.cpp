@@ -83,6 +83,9 @@ class Verifier {
   Status tensor(size_t i) const {
     const PlanTensor& t = plan_.tensors[i];
     if (t.type.absent()) return invalid("it has no type");
+    if (t.type.layout != Layout::RowMajor && (t.type.rank() < 3 || !is_computable(t.type.dtype))) {
+      return invalid("{} has a layout of pictures", t.type.to_string());
+    }
     if (t.constant >= 0) {
       if (static_cast<size_t>(t.constant) >= plan_.constants.size()) {
         return invalid("constant {} does not exist", t.constant);
