@@ -11,7 +11,7 @@
 namespace lathe::testing {
 
 inline Model demo_model(const std::string& name) {
-  Result<Model> model = Model::load(std::string(LATHE_SOURCE_DIR) + "/demo/models/" + name);
+  Result<Model> model = Model::load(std::string(LATHE_SOURCE_DIR) + "/examples/models/" + name);
   EXPECT_TRUE(model.ok()) << model.status().message();
   return *std::move(model);
 }

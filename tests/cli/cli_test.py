@@ -16,7 +16,7 @@ import time
 import unittest
 
 LATHE = os.environ.get("LATHE", "build/cli/lathe")
-MODELS = pathlib.Path(__file__).resolve().parents[2] / "demo" / "models"
+MODELS = pathlib.Path(__file__).resolve().parents[2] / "examples" / "models"
 DIGITS, UPSCALE = str(MODELS / "digits.onnx"), str(MODELS / "upscale.onnx")
 QUICK = ["--no-tune", "--verify=off", "--timing-cache", "none"]
 ALL_CPUS = os.cpu_count() or 1

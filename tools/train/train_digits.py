@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains the demo's `digits` network and writes it as one ONNX file.
 
-    python3 tools/train/train_digits.py --out demo/models/digits.onnx
+    python3 tools/train/train_digits.py --out examples/models/digits.onnx
 
 Needs torch, onnx and scikit-learn (tools/train/README.md has versions, time and figures).
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains the demo's `upscale` network (2x super-resolution) and writes it as one ONNX file.
 
-    python3 tools/train/train_upscale.py --out demo/models/upscale.onnx
+    python3 tools/train/train_upscale.py --out examples/models/upscale.onnx
 
 Needs torch, onnx, pillow and scikit-image (tools/train/README.md has versions, time, figures).
 
