@@ -19,28 +19,6 @@ HWY_BEFORE_NAMESPACE();
 namespace lathe::cpu::HWY_NAMESPACE {
 namespace {
 
-#define LATHE_MASKED_TAILS (HWY_TARGET <= HWY_AVX3)
-
-HWY_INLINE VF load_part(const float* from, size_t count) {
-#if LATHE_MASKED_TAILS
-  return hn::MaskedLoad(hn::FirstN(F(), count), F(), from);
-#else
-  HWY_ALIGN float lanes[hn::MaxLanes(F())] = {};
-  std::memcpy(lanes, from, count * sizeof(float));
-  return hn::Load(F(), lanes);
-#endif
-}
-
-HWY_INLINE void store_part(VF v, float* to, size_t count) {
-#if LATHE_MASKED_TAILS
-  hn::BlendedStore(v, hn::FirstN(F(), count), F(), to);
-#else
-  HWY_ALIGN float lanes[hn::MaxLanes(F())];
-  hn::Store(v, F(), lanes);
-  std::memcpy(to, lanes, count * sizeof(float));
-#endif
-}
-
 // y = Op(a, b, c) over a block; operands that Op does not take are not read.
 template <class Op>
 void each(const Arg* args, void* out, size_t n) {

@@ -30,15 +30,20 @@ HWY_INLINE void move_square(const T* from, int64_t from_stride, T* to, int64_t t
   const hn::FixedTag<T, kSide> d;
   using V = hn::Vec<decltype(d)>;
   V a[kSide], b[kSide];
+#pragma GCC unroll 16
   for (int i = 0; i < kSide; ++i) a[i] = hn::LoadU(d, from + i * from_stride);
-  // A perfect shuffle of rows and columns for each bit of the index.
+    // A perfect shuffle of rows and columns for each bit of the index.
+#pragma GCC unroll 4
   for (int side = kSide; side > 1; side /= 2) {
+#pragma GCC unroll 8
     for (int k = 0; k < kSide / 2; ++k) {
       b[2 * k] = hn::InterleaveLower(d, a[k], a[k + kSide / 2]);
       b[2 * k + 1] = hn::InterleaveUpper(d, a[k], a[k + kSide / 2]);
     }
+#pragma GCC unroll 16
     for (int k = 0; k < kSide; ++k) a[k] = b[k];
   }
+#pragma GCC unroll 16
   for (int i = 0; i < kSide; ++i) hn::StoreU(a[i], d, to + i * to_stride);
 }
 #endif

@@ -19,6 +19,12 @@ class ReducePlan {
   int64_t length = 1;    // elements of a result
   bool columns = false;  // memory is contiguous along kept's innermost dimension
 
+  // Result i is made of `length` neighbours at operand 0 + i * row_stride, nothing else.
+  bool plain_rows() const {
+    return enter_.empty() && !columns && kept.sizes.size() == 1 && reduced.sizes.size() == 1;
+  }
+  int64_t row_stride() const { return kept.strides[0][0]; }
+
   // Calls f(x, n) for the runs of result `index`, which counts in kept's order.
   template <class F>
   void for_each_run(const Buffers& at, int64_t index, F&& f) const {

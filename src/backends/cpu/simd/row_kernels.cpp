@@ -17,18 +17,6 @@ HWY_BEFORE_NAMESPACE();
 namespace lathe::cpu::HWY_NAMESPACE {
 namespace {
 
-HWY_INLINE VF load_part(const float* from, size_t count, float rest) {
-  HWY_ALIGN float lanes[hn::MaxLanes(F())];
-  hn::Store(splat(rest), F(), lanes);
-  std::memcpy(lanes, from, count * sizeof(float));
-  return hn::Load(F(), lanes);
-}
-HWY_INLINE void store_part(VF v, float* to, size_t count) {
-  HWY_ALIGN float lanes[hn::MaxLanes(F())];
-  hn::Store(v, F(), lanes);
-  std::memcpy(to, lanes, count * sizeof(float));
-}
-
 // Folds are functions of an accumulator and a vector, with their neutral element.
 struct Sum {
   static constexpr float kNeutral = 0;
@@ -61,17 +49,21 @@ struct Product {
   HWY_INLINE VF join(VF a, VF b) const { return hn::Mul(a, b); }
 };
 
-template <class Fold>
-HWY_INLINE float lanes_of(VF v, const Fold& fold) {
+HWY_INLINE float lanes_of(VF v, const Sum&) { return hn::GetLane(hn::SumOfLanes(F(), v)); }
+HWY_INLINE float lanes_of(VF v, const Max&) {
+  if (!hn::AllFalse(F(), is_nan(v))) return NAN;
+  return hn::GetLane(hn::MaxOfLanes(F(), v));
+}
+HWY_INLINE float lanes_of(VF v, const Min&) {
+  if (!hn::AllFalse(F(), is_nan(v))) return NAN;
+  return hn::GetLane(hn::MinOfLanes(F(), v));
+}
+HWY_INLINE float lanes_of(VF v, const Product&) {
   HWY_ALIGN float lanes[hn::MaxLanes(F())];
-  size_t n = hn::Lanes(F());
-  for (; n > 1; n /= 2) {
-    hn::Store(v, F(), lanes);
-    HWY_ALIGN float upper[hn::MaxLanes(F())] = {};
-    std::memcpy(upper, lanes + n / 2, n / 2 * sizeof(float));
-    v = fold.join(v, hn::Load(F(), upper));
-  }
-  return hn::GetLane(v);
+  hn::Store(v, F(), lanes);
+  float product = 1;
+  for (size_t k = 0; k < hn::Lanes(F()); ++k) product *= lanes[k];
+  return product;
 }
 
 template <class Fold>
@@ -89,7 +81,7 @@ HWY_INLINE float fold_row(const float* x, size_t n, const Fold& fold) {
   for (; i + lanes <= n; i += lanes) a = fold.join(a, fold.term(hn::LoadU(F(), x + i)));
   if (i < n) {
     const auto first = hn::FirstN(F(), n - i);
-    const VF rest = fold.term(load_part(x + i, n - i, 0));
+    const VF rest = fold.term(load_part(x + i, n - i));
     b = fold.join(b, hn::IfThenElse(first, rest, neutral));
   }
   return lanes_of(fold.join(fold.join(a, b), fold.join(c, d)), fold);
@@ -126,7 +118,7 @@ float exp_sum(const float* x, float shift, float* y, size_t n) {
   }
   for (; i < n; i += lanes) {
     const size_t count = n - i < lanes ? n - i : lanes;
-    const VF v = count == lanes ? hn::LoadU(F(), x + i) : load_part(x + i, count, shift);
+    const VF v = count == lanes ? hn::LoadU(F(), x + i) : load_part(x + i, count);
     const VF e = exp_negative(hn::Sub(v, s));
     if (count == lanes) {
       hn::StoreU(e, F(), y + i);
@@ -144,16 +136,42 @@ HWY_INLINE void map_row(const float* x, float* y, size_t n, const Map& map) {
   const size_t lanes = hn::Lanes(F());
   size_t i = 0;
   for (; i + lanes <= n; i += lanes) hn::StoreU(map(hn::LoadU(F(), x + i), i, lanes), F(), y + i);
-  if (i < n) store_part(map(load_part(x + i, n - i, 0), i, n - i), y + i, n - i);
+  if (i < n) store_part(map(load_part(x + i, n - i), i, n - i), y + i, n - i);
 }
 HWY_INLINE VF load_up_to(const float* x, size_t count) {
-  return count == hn::Lanes(F()) ? hn::LoadU(F(), x) : load_part(x, count, 0);
+  return count == hn::Lanes(F()) ? hn::LoadU(F(), x) : load_part(x, count);
 }
 
 struct Scale {
   VF factor;
   HWY_INLINE VF operator()(VF x, size_t, size_t) const { return hn::Mul(x, factor); }
 };
+struct ExpColumns {
+  const float* shift;
+  float* sum;
+  HWY_INLINE VF operator()(VF x, size_t i, size_t count) const {
+    const VF e = exp_negative(hn::Sub(x, load_up_to(shift + i, count)));
+    const VF total = hn::Add(load_up_to(sum + i, count), e);
+    if (count == hn::Lanes(F())) {
+      hn::StoreU(total, F(), sum + i);
+    } else {
+      store_part(total, sum + i, count);
+    }
+    return e;
+  }
+};
+void exp_columns(const float* x, const float* shift, float* y, float* sum, size_t n) {
+  map_row(x, y, n, ExpColumns{shift, sum});
+}
+
+struct Product2 {
+  const float* factor;
+  HWY_INLINE VF operator()(VF x, size_t i, size_t count) const {
+    return hn::Mul(x, load_up_to(factor + i, count));
+  }
+};
+void scale_columns(const float* factor, float* y, size_t n) { map_row(y, y, n, Product2{factor}); }
+
 void scale(const float* x, float factor, float* y, size_t n) {
   map_row(x, y, n, Scale{splat(factor)});
 }
@@ -168,27 +186,28 @@ void subtract(const float* x, float a, float b, float* y, size_t n) {
 
 template <bool kScale, bool kBias>
 struct Normalize {
-  VF mean, factor;
+  VF mean, factor, shift;
   const float *scale, *bias;
   HWY_INLINE VF operator()(VF x, size_t i, size_t count) const {
-    VF y = hn::Mul(hn::Sub(x, mean), factor);
+    if (!kScale && !kBias) return hn::MulAdd(hn::Sub(x, mean), factor, shift);
+    const VF y = hn::Mul(hn::Sub(x, mean), factor);
     if (kScale && kBias)
       return hn::MulAdd(y, load_up_to(scale + i, count), load_up_to(bias + i, count));
     if (kScale) return hn::Mul(y, load_up_to(scale + i, count));
-    return kBias ? hn::Add(y, load_up_to(bias + i, count)) : y;
+    return hn::Add(y, load_up_to(bias + i, count));
   }
 };
-void normalize(const float* x, float mean, float factor, const float* scale, const float* bias,
+void normalize(const float* x, const Normal& normal, const float* scale, const float* bias,
                float* y, size_t n) {
-  const VF m = splat(mean), f = splat(factor);
+  const VF m = splat(normal.mean), f = splat(normal.factor), s = splat(normal.shift);
   if (scale != nullptr && bias != nullptr) {
-    map_row(x, y, n, Normalize<true, true>{m, f, scale, bias});
+    map_row(x, y, n, Normalize<true, true>{m, f, s, scale, bias});
   } else if (scale != nullptr) {
-    map_row(x, y, n, Normalize<true, false>{m, f, scale, bias});
+    map_row(x, y, n, Normalize<true, false>{m, f, s, scale, bias});
   } else if (bias != nullptr) {
-    map_row(x, y, n, Normalize<false, true>{m, f, scale, bias});
+    map_row(x, y, n, Normalize<false, true>{m, f, s, scale, bias});
   } else {
-    map_row(x, y, n, Normalize<false, false>{m, f, scale, bias});
+    map_row(x, y, n, Normalize<false, false>{m, f, s, scale, bias});
   }
 }
 
@@ -254,6 +273,8 @@ constexpr RowKernels kRows{sum,
                            product,
                            exp_sum,
                            scale,
+                           exp_columns,
+                           scale_columns,
                            subtract,
                            normalize,
                            accumulate<Sum>,

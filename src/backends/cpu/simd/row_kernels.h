@@ -5,6 +5,10 @@
 
 namespace lathe::cpu {
 
+struct Normal {
+  float mean, factor, shift;
+};
+
 struct RowKernels {
   // Over n values, at most a few thousand a call: longer sums are added up in double outside. Of
   // nothing: 0, 0, 0, -inf, +inf, 1. NaN wins in max and min.
@@ -17,9 +21,13 @@ struct RowKernels {
   // y = e^(x - shift); returns the sum. x - shift is at most 0.
   float (*exp_sum)(const float* x, float shift, float* y, size_t n);
   void (*scale)(const float* x, float factor, float* y, size_t n);
+  // Columns side by side: y = e^(x - shift), sum += y; then y *= factor.
+  void (*exp_columns)(const float* x, const float* shift, float* y, float* sum, size_t n);
+  void (*scale_columns)(const float* factor, float* y, size_t n);
   void (*subtract)(const float* x, float a, float b, float* y, size_t n);  // (x - a) - b
-  // y = (x - mean) * factor * scale + bias; scale or bias may be null. y may be x.
-  void (*normalize)(const float* x, float mean, float factor, const float* scale, const float* bias,
+  // y = (x - mean) * factor * scale + bias, scale or bias null: 1 or 0; both null:
+  // (x - mean) * factor + shift. y may be x.
+  void (*normalize)(const float* x, const Normal& normal, const float* scale, const float* bias,
                     float* y, size_t n);
   // acc op= x, element by element.
   void (*add)(const float* x, float* acc, size_t n);

@@ -118,7 +118,12 @@ RowLoop::RowLoop(const OpInstance& op, const std::vector<int>& axes) {
     if (p < 0) continue;
     const auto tensor = static_cast<size_t>(p);
     const DType type = op.in[static_cast<size_t>(tensors_[tensor].number)].dtype;
-    if (!in_place(tensor, type)) widen_.back() = copy_kernel(type, true);
+    const std::vector<int64_t>& s = inner_.strides[tensor];
+    const bool repeats = std::all_of(s.begin(), s.end(), [](int64_t step) { return step == 0; });
+    is_single_[widen_.size() - 1] = repeats && type == DType::F32;
+    if (!is_single_[widen_.size() - 1] && !in_place(tensor, type)) {
+      widen_.back() = copy_kernel(type, true);
+    }
   }
 }
 
@@ -209,8 +214,12 @@ class RowRun {
       RowView view{reinterpret_cast<const float*>(x.base) + r * x.row,
                    reinterpret_cast<float*>(y.base) + r * y.row,
                    l_.length_,
-                   {nullptr, nullptr}};
-      for (size_t p = 0; p < 2; ++p) view.parameters[p] = parameter(p, r);
+                   {nullptr, nullptr},
+                   {}};
+      for (size_t p = 0; p < 2; ++p) {
+        view.parameters[p] = parameter(p, r);
+        view.is_single[p] = l_.is_single_[p];
+      }
       f_(context_, view);
     }
     if (!writes_in_place) leave(x, count);

@@ -20,7 +20,9 @@ struct RowView {
   const float* x;
   float* y;  // may be x
   int64_t n;
-  const float* parameters[2];  // operands 1 and 2 of the anchor along the row; null: absent
+  // Operands 1 and 2 of the anchor along the row (null: absent), or one value for all of it.
+  const float* parameters[2];
+  bool is_single[2];
 };
 
 class RowLoop {
@@ -57,6 +59,7 @@ class RowLoop {
   ExprKernel enter_, leave_;  // empty: the row is used in place
   bool has_prologue_ = false, has_epilogue_ = false;
   std::vector<ExprKernel> widen_;  // by parameter; empty: in place
+  bool is_single_[2] = {};         // by parameter: one value for a row, f32
 };
 
 }  // namespace lathe::cpu

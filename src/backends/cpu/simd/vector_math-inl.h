@@ -10,6 +10,7 @@
 #endif
 
 #include <cmath>
+#include <cstring>
 
 #include "hwy/highway.h"
 
@@ -24,12 +25,35 @@ using VI = hn::Vec<I>;
 
 HWY_INLINE VF splat(float v) { return hn::Set(F(), v); }
 
-// c[0] + c[1] x + ...
-template <size_t kCount>
+// The first `count` lanes; nothing else is touched. Other lanes are read as 0.
+#if HWY_TARGET <= HWY_AVX2
+HWY_INLINE VF load_part(const float* from, size_t count) {
+  return hn::MaskedLoad(hn::FirstN(F(), count), F(), from);
+}
+HWY_INLINE void store_part(VF v, float* to, size_t count) {
+  hn::BlendedStore(v, hn::FirstN(F(), count), F(), to);
+}
+#else
+HWY_INLINE VF load_part(const float* from, size_t count) {
+  HWY_ALIGN float lanes[hn::MaxLanes(F())] = {};
+  std::memcpy(lanes, from, count * sizeof(float));
+  return hn::Load(F(), lanes);
+}
+HWY_INLINE void store_part(VF v, float* to, size_t count) {
+  HWY_ALIGN float lanes[hn::MaxLanes(F())];
+  hn::Store(v, F(), lanes);
+  std::memcpy(to, lanes, count * sizeof(float));
+}
+#endif
+
+// c[0] + c[1] x + ..., unrolled by the compiler's front end.
+template <size_t kFrom = 0, size_t kCount>
 HWY_INLINE VF polynomial(VF x, const float (&c)[kCount]) {
-  VF y = splat(c[kCount - 1]);
-  for (size_t k = kCount - 1; k-- > 0;) y = hn::MulAdd(y, x, splat(c[k]));
-  return y;
+  if constexpr (kFrom + 1 == kCount) {
+    return splat(c[kFrom]);
+  } else {
+    return hn::MulAdd(polynomial<kFrom + 1>(x, c), x, splat(c[kFrom]));
+  }
 }
 
 // Highway's Ne is false for NaN on some targets and true on others.

@@ -38,8 +38,7 @@ class PreparedNormalize : public Prepared {
         squares += rows_.sum_squares(row.x + i, mean, part(row, i));
       }
       const auto factor = static_cast<float>(1 / std::sqrt(squares / count + epsilon_));
-      rows_.normalize(row.x, mean, factor, row.parameters[0], row.parameters[1], row.y,
-                      static_cast<size_t>(row.n));
+      scale_and_shift(row, {mean, factor, 0});
     });
     return {};
   }
@@ -48,6 +47,27 @@ class PreparedNormalize : public Prepared {
   static constexpr int64_t kPart = 4096;  // summed in f32; the parts in double
   static size_t part(const RowView& row, int64_t i) {
     return static_cast<size_t>(std::min(kPart, row.n - i));
+  }
+
+  // (x - mean) * factor * scale + bias with the parameters as they come
+  void scale_and_shift(const RowView& row, Normal normal) const {
+    const float *scale = row.parameters[0], *bias = row.parameters[1];
+    const bool varies =
+        (scale != nullptr && !row.is_single[0]) || (bias != nullptr && !row.is_single[1]);
+    const auto n = static_cast<size_t>(row.n);
+    if (!varies) {
+      if (scale != nullptr) normal.factor *= *scale;
+      if (bias != nullptr) normal.shift = *bias;
+      return rows_.normalize(row.x, normal, nullptr, nullptr, row.y, n);
+    }
+    std::vector<float> spread[2];
+    const float* along[2] = {scale, bias};
+    for (size_t p = 0; p < 2; ++p) {
+      if (along[p] == nullptr || !row.is_single[p]) continue;
+      spread[p].assign(n, *along[p]);
+      along[p] = spread[p].data();
+    }
+    rows_.normalize(row.x, normal, along[0], along[1], row.y, n);
   }
 
   RowLoop loop_;

@@ -37,7 +37,10 @@ Recipe recipe_of(const std::string& kind) {
 class PreparedReduce : public Prepared {
  public:
   explicit PreparedReduce(const OpInstance& op)
-      : plan_(op), recipe_(recipe_of(op.attrs.text("kind"))), kind_(op.attrs.text("kind")) {
+      : plan_(op), recipe_(recipe_of(op.attrs.text("kind"))) {
+    const std::string& kind = op.attrs.text("kind");
+    if (kind == "mean") divisor_ = static_cast<double>(plan_.length);
+    last_ = kind == "l2" ? Last::Root : kind == "logsum" ? Last::Log : Last::Nothing;
     workspace_bytes = static_cast<size_t>(plan_.kept.elements()) * sizeof(float);
   }
 
@@ -49,7 +52,9 @@ class PreparedReduce : public Prepared {
       reduce_columns(at, result);
     } else {
       const int64_t least = std::max<int64_t>(1, grain(1) / std::max<int64_t>(1, plan_.length));
+      const bool short_rows = plan_.plain_rows() && plan_.length <= kBlock;
       parallel_for(kept, least, [&](int64_t b, int64_t e) {
+        if (short_rows) return reduce_short_rows(at, result, b, e);
         for (int64_t i = b; i < e; ++i) result[i] = finish(reduce_row(at, i));
       });
     }
@@ -65,10 +70,18 @@ class PreparedReduce : public Prepared {
   }
 
   float finish(double v) const {
-    if (kind_ == "mean") v /= static_cast<double>(plan_.length);
-    if (kind_ == "l2") v = std::sqrt(v);
-    if (kind_ == "logsum") v = std::log(v);
+    v /= divisor_;
+    if (last_ == Last::Root) v = std::sqrt(v);
+    if (last_ == Last::Log) v = std::log(v);
     return static_cast<float>(v);
+  }
+
+  void reduce_short_rows(const Buffers& at, float* result, int64_t begin, int64_t end) const {
+    const auto n = static_cast<size_t>(plan_.length);
+    const float* x = static_cast<const float*>(at.in[0]) + begin * plan_.row_stride();
+    for (int64_t i = begin; i < end; ++i, x += plan_.row_stride()) {
+      result[i] = finish(recipe_.row(x, n));
+    }
   }
 
   double reduce_row(const Buffers& at, int64_t index) const {
@@ -140,7 +153,8 @@ class PreparedReduce : public Prepared {
 
   ReducePlan plan_;
   Recipe recipe_;
-  std::string kind_;
+  enum class Last : uint8_t { Nothing, Root, Log } last_ = Last::Nothing;
+  double divisor_ = 1;
 };
 
 Support supports(const OpInstance& op, const DeviceInfo&) {

@@ -95,14 +95,27 @@ struct Pass {
       y[c] = sum;
     }
   }
+  // Elements [begin, end) of all rows, `inner` being 1.
   void single(const float* x, float* y, int64_t begin, int64_t end) const {
-    for (int64_t i = begin; i < end; ++i) {
-      const float* from = x + i / out * in;
-      const size_t first = static_cast<size_t>(i % out) * taps;
-      float sum = 0;
-      for (size_t t = first; t < first + taps; ++t) sum += weight[t] * from[index[t]];
-      y[i] = sum;
+    while (begin < end) {
+      const int64_t r = begin / out, first = begin % out, last = std::min(out, first + end - begin);
+      const float* from = x + r * in;
+      float* to = y + r * out;
+      if (taps == 2) {
+        for (int64_t o = first; o < last; ++o) {
+          const auto t = static_cast<size_t>(2 * o);
+          to[o] = weight[t] * from[index[t]] + weight[t + 1] * from[index[t + 1]];
+        }
+      } else {
+        for (int64_t o = first; o < last; ++o) to[o] = one(from, static_cast<size_t>(o) * taps);
+      }
+      begin += last - first;
     }
+  }
+  float one(const float* from, size_t first) const {
+    float sum = 0;
+    for (size_t t = first; t < first + taps; ++t) sum += weight[t] * from[index[t]];
+    return sum;
   }
 };
 

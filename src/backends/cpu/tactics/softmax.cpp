@@ -20,6 +20,11 @@ double in_parts(int64_t n, F&& f) {
   return total;
 }
 
+int axis_of(const OpInstance& op) {
+  const auto axis = static_cast<int>(op.attrs.i("axis"));
+  return axis < 0 ? axis + op.out[0].rank() : axis;
+}
+
 class PreparedSoftmax : public Prepared {
  public:
   explicit PreparedSoftmax(const OpInstance& op)
@@ -39,11 +44,6 @@ class PreparedSoftmax : public Prepared {
   }
 
  private:
-  static int axis_of(const OpInstance& op) {
-    const auto axis = static_cast<int>(op.attrs.i("axis"));
-    return axis < 0 ? axis + op.out[0].rank() : axis;
-  }
-
   void log_row(const RowView& row, float most) const {
     constexpr size_t kPart = 1024;
     float e[kPart];
@@ -60,9 +60,77 @@ class PreparedSoftmax : public Prepared {
   bool log_;
 };
 
+// The axis lies across memory: columns side by side, a strip of them at a time.
+class PreparedColumns : public Prepared {
+ public:
+  static bool fits(const OpInstance& op) {
+    if (!op.fusion.empty() || op.attrs.i("log") != 0 || op.in[0].dtype != DType::F32) return false;
+    const PreparedColumns p(op);
+    return p.nest_.strides[0].back() == 1 && p.nest_.strides[1].back() == 1 &&
+           p.nest_.inner() >= 8 && p.length_ > 1;
+  }
+
+  explicit PreparedColumns(const OpInstance& op) {
+    const auto axis = static_cast<size_t>(axis_of(op));
+    std::vector<int64_t> sizes = op.out[0].shape.sizes();
+    std::vector<std::vector<int64_t>> strides{operand_strides(op, 0), result_strides(op, 0)};
+    auto take = [&](std::vector<int64_t>& v) {
+      const int64_t taken = v[axis];
+      v.erase(v.begin() + static_cast<std::ptrdiff_t>(axis));
+      return taken;
+    };
+    length_ = take(sizes);
+    from_step_ = take(strides[0]);
+    to_step_ = take(strides[1]);
+    nest_ = make_nest(std::move(sizes), std::move(strides));
+  }
+
+  Status launch(const Buffers& at, Stream&) const override {
+    const int64_t width = nest_.inner(), strips = (width + kStrip - 1) / kStrip;
+    if (width == 0 || length_ == 0) return {};
+    const int64_t least = std::max<int64_t>(1, grain(4) / (length_ * std::min(width, kStrip)));
+    parallel_for(nest_.elements() / width * strips, least, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        int64_t index = i / strips, x = i % strips * kStrip, y = x;
+        const int64_t n = std::min(kStrip, width - x);
+        for (size_t d = nest_.sizes.size() - 1; d-- > 0;) {
+          const int64_t c = index % nest_.sizes[d];
+          index /= nest_.sizes[d];
+          x += c * nest_.strides[0][d];
+          y += c * nest_.strides[1][d];
+        }
+        strip(static_cast<const float*>(at.in[0]) + x, static_cast<float*>(at.out[0]) + y,
+              static_cast<size_t>(n));
+      }
+    });
+    return {};
+  }
+
+ private:
+  static constexpr int64_t kStrip = 512;
+
+  void strip(const float* x, float* y, size_t n) const {
+    const RowKernels& k = row_kernels();
+    float most[kStrip], sum[kStrip] = {};
+    std::copy_n(x, n, most);
+    for (int64_t j = 1; j < length_; ++j) k.maximum(x + j * from_step_, most, n);
+    for (int64_t j = 0; j < length_; ++j) {
+      k.exp_columns(x + j * from_step_, most, y + j * to_step_, sum, n);
+    }
+    for (size_t c = 0; c < n; ++c) sum[c] = 1 / sum[c];
+    for (int64_t j = 0; j < length_; ++j) k.scale_columns(sum, y + j * to_step_, n);
+  }
+
+  Nest nest_;
+  int64_t length_ = 0, from_step_ = 0, to_step_ = 0;
+};
+
 Support supports(const OpInstance& op, const DeviceInfo&) { return RowLoop::supports(op); }
 
 Result<std::unique_ptr<Prepared>> load(const LoadContext& context) {
+  if (PreparedColumns::fits(context.op)) {
+    return std::unique_ptr<Prepared>(std::make_unique<PreparedColumns>(context.op));
+  }
   return std::unique_ptr<Prepared>(std::make_unique<PreparedSoftmax>(context.op));
 }
 
