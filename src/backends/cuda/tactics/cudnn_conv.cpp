@@ -2,7 +2,7 @@
 // cudnn_conv, cudnn_deconv: cuDNN's convolutions in NHWC or NCHW, with bias, residual and Relu
 // inside, and its gradients as transposed convolutions. F32 is true F32 unless the config
 // allows TF32.
-#include <algorithm>
+#include <cstring>
 
 #include "backends/cuda/candidates.h"
 #include "backends/cuda/cudnn_window.h"
@@ -62,7 +62,6 @@ class PreparedConv : public Prepared {
       return !precomputed || f.algo == cudnnConvolutionFwdAlgo_t::ImplicitPrecompGemm;
     };
     const auto chosen = LATHE_TRY(pick(found, count, candidate_of(context.config), fits));
-    LATHE_TRY(check(dnn_.cudnnSetConvolutionMathType(at_.conv.get(), chosen.math), "math type"));
     algo_ = chosen.algo;
     LATHE_TRY(check(dnn_.cudnnGetConvolutionForwardWorkspaceSize(handle_, at_.x.get(), at_.w.get(),
                                                                  at_.conv.get(), at_.y.get(), algo_,
@@ -176,8 +175,10 @@ class PreparedDeconv : public Prepared {
         "cudnnGetConvolutionBackwardDataAlgorithm"));
     const auto any = [](const cudnnConvolutionBwdDataAlgoPerf_t&) { return true; };
     const auto chosen = LATHE_TRY(pick(found, count, candidate_of(context.config), any));
-    LATHE_TRY(check(dnn_.cudnnSetConvolutionMathType(at_.conv.get(), chosen.math), "math type"));
     algo_ = chosen.algo;
+    if (anchor_operands(context.op) > 2 && !context.op.in[2].absent()) {
+      LATHE_TRY(load_bias(context));
+    }
     return check(dnn_.cudnnGetConvolutionBackwardDataWorkspaceSize(
                      handle_, at_.w.get(), at_.x.get(), at_.conv.get(), at_.y.get(), algo_,
                      &workspace_bytes),
@@ -191,19 +192,45 @@ class PreparedDeconv : public Prepared {
     LATHE_TRY(check(dnn_.cudnnSetStream(handle_, s.handle()), "cudnnSetStream"));
     const float one = 1, zero = 0;
     const void* w = weights_ != nullptr ? weights_->data() : at.in[1];
-    return check(dnn_.cudnnConvolutionBackwardData(handle_, &one, at_.w.get(), w, at_.x.get(),
-                                                   at.in[0], at_.conv.get(), algo_, at.workspace,
-                                                   workspace_bytes, &zero, at_.y.get(), at.out[0]),
-                 "cudnnConvolutionBackwardData");
+    if (bias_ != nullptr) {
+      LATHE_TRY(device_.upload(at.out[0], bias_->data(), bias_->size(), stream));
+    }
+    return check(
+        dnn_.cudnnConvolutionBackwardData(handle_, &one, at_.w.get(), w, at_.x.get(), at.in[0],
+                                          at_.conv.get(), algo_, at.workspace, workspace_bytes,
+                                          bias_ != nullptr ? &one : &zero, at_.y.get(), at.out[0]),
+        "cudnnConvolutionBackwardData");
   }
 
  private:
+  // y as it is before the gradient is added to it.
+  Status load_bias(const LoadContext& context) {
+    const TensorType& y = context.op.out[0];
+    if (context.constants.size() < 3 || context.constants[2].empty()) {
+      return unsupported("the bias is no constant");
+    }
+    HostTensor image = LATHE_TRY(HostTensor::make(y));
+    const std::vector<int64_t> sizes = y.shape.sizes(), step = strides(y);
+    const auto width = static_cast<size_t>(bits(y.dtype) / 8);
+    const std::byte* from = context.constants[2].bytes().data();
+    std::byte* to = image.mutable_bytes().data();
+    for (int64_t i = 0; i < image.elements(); ++i) {
+      const auto channel = static_cast<size_t>(i / step[1] % sizes[1]);
+      std::memcpy(to + static_cast<size_t>(i) * width, from + channel * width, width);
+    }
+    bias_ = LATHE_TRY(upload_table(context.device, to, image.bytes().size()));
+    plain_constants &= ~uint64_t{4};
+    packed_bytes += bias_->size();
+    return {};
+  }
+
   const Cudnn& dnn_;
   cudnnHandle_t handle_;
   CudaDevice& device_;
   WindowDescriptors at_;
   cudnnConvolutionBwdDataAlgo_t algo_{};
   std::shared_ptr<Memory> weights_;
+  std::unique_ptr<Memory> bias_;  // as large as y: each channel's value at each of its elements
 };
 
 Support supports_conv(const OpInstance& op, const DeviceInfo&) {
@@ -214,7 +241,10 @@ Support supports_conv(const OpInstance& op, const DeviceInfo&) {
 
 Support supports_deconv(const OpInstance& op, const DeviceInfo&) {
   if (!op.fusion.empty()) return Support::no("cuDNN fuses nothing with a gradient");
-  if (op.in.size() > 2 && !op.in[2].absent()) return Support::no("cuDNN adds no bias here");
+  const bool bias = op.in.size() > 2 && !op.in[2].absent();
+  if (bias && (!op.is_constant(2) || op.fusion.sliced())) {
+    return Support::no("a bias must be a constant, and nothing a slice");
+  }
   return check_window(op);
 }
 
@@ -252,7 +282,7 @@ const Tactic& cudnn_deconv() {
   static constexpr Tactic tactic{
       .name = "cudnn_deconv",
       .op = "Deconv",
-      .doc = "cuDNN's gradient by the input, without bias.",
+      .doc = "cuDNN's gradient by the input, added to the bias.",
       .supports = supports_deconv,
       .configs = configs,
       .load = load<PreparedDeconv>,
