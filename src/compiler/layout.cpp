@@ -67,10 +67,12 @@ class Assigner {
         const Step& s = plan_.steps[static_cast<size_t>(round % 2 == 0 ? k : n - 1 - k)];
         if (wish_of(s) != Wish::Same || s.out.empty() || !flexible(s)) continue;
         const Layout now = label_[static_cast<size_t>(s.out[0])];
-        const Layout better =
-            cost(index, s, Layout::ChannelsLast) < cost(index, s, Layout::RowMajor)
-                ? Layout::ChannelsLast
-                : Layout::RowMajor;
+        const double channels = cost(index, s, Layout::ChannelsLast);
+        const double row = cost(index, s, Layout::RowMajor);
+        // A tie changes nothing: what stands in one layout may still become one step.
+        const Layout better = channels < row   ? Layout::ChannelsLast
+                              : row < channels ? Layout::RowMajor
+                                               : now;
         if (better == now) continue;
         set_results(s, better);
         changed = true;
@@ -105,23 +107,34 @@ class Assigner {
     }
   }
 
-  // Bytes converted around the step if it ran in `layout`.
+  // Bytes converted around the step if it ran in `layout`. A tensor is converted once for all its
+  // readers: what another step converts anyway is free.
   double cost(const PlanIndex& index, const Step& s, Layout layout) const {
     double bytes = 0;
+    auto weight = [&](TensorId t) { return weight_[static_cast<size_t>(t)]; };
     for (TensorId t : s.in) {
       if (t < 0 || tensor(plan_, t).constant >= 0 || !has_channels(tensor(plan_, t).type)) continue;
-      if (label_[static_cast<size_t>(t)] != layout) bytes += weight_[static_cast<size_t>(t)];
+      if (label_[static_cast<size_t>(t)] != layout && !wanted_elsewhere(index, s, t, layout))
+        bytes += weight(t);
     }
     for (TensorId t : s.out) {
-      if (index.output_uses[static_cast<size_t>(t)] > 0 && layout != Layout::RowMajor)
-        bytes += weight_[static_cast<size_t>(t)];
-      bool disagree = false;
-      for (const Use& u : index.uses[static_cast<size_t>(t)]) {
-        disagree = disagree || wanted(plan_.steps[static_cast<size_t>(u.step)], t) != layout;
-      }
-      if (disagree) bytes += weight_[static_cast<size_t>(t)];
+      const bool leaves = index.output_uses[static_cast<size_t>(t)] > 0;
+      const auto& uses = index.uses[static_cast<size_t>(t)];
+      const bool disagree = std::any_of(uses.begin(), uses.end(), [&](const Use& u) {
+        return wanted(plan_.steps[static_cast<size_t>(u.step)], t) != layout;
+      });
+      if (disagree || (leaves && layout != Layout::RowMajor)) bytes += weight(t);
     }
     return bytes;
+  }
+
+  bool wanted_elsewhere(const PlanIndex& index, const Step& s, TensorId t, Layout layout) const {
+    if (layout == Layout::RowMajor && index.output_uses[static_cast<size_t>(t)] > 0) return true;
+    const auto& uses = index.uses[static_cast<size_t>(t)];
+    return std::any_of(uses.begin(), uses.end(), [&](const Use& u) {
+      const Step& other = plan_.steps[static_cast<size_t>(u.step)];
+      return &other != &s && wanted(other, t) == layout;
+    });
   }
 
   // The layout in which a step wants to read an operand.
