@@ -4,6 +4,22 @@
 #include "compiler/stages.h"
 
 namespace lathe {
+namespace {
+
+// Pairs that may share memory at the tuned point; a session asks its own tactics again.
+void allow_in_place(Step& step, const OpInstance& op, const Tactic& tactic) {
+  step.in_place.clear();
+  if (tactic.may_alias == nullptr) return;
+  for (size_t o = 0; o < step.out.size() && o <= INT8_MAX; ++o) {
+    for (size_t k = 0; k < step.in.size() && k <= INT8_MAX; ++k) {
+      if (step.in[k] < 0 || (k < 64 && step.op.is_constant(static_cast<int>(k)))) continue;
+      if (tactic.may_alias(op, static_cast<int>(k), static_cast<int>(o)))
+        step.in_place.emplace_back(static_cast<int8_t>(o), static_cast<int8_t>(k));
+    }
+  }
+}
+
+}  // namespace
 
 Status choose_tactics(Plan& plan, const Stage& stage) {
   std::map<std::vector<std::byte>, int32_t> blobs;
@@ -29,15 +45,7 @@ Status choose_tactics(Plan& plan, const Stage& stage) {
       if (fresh) plan.blobs.push_back(choice->blob);
       step.blob = it->second;
     }
-    if (choice->tactic->may_alias == nullptr) continue;
-    for (size_t o = 0; o < step.out.size(); ++o) {
-      for (size_t k = 0; k < step.in.size(); ++k) {
-        if (step.in[k] < 0 || step.op.is_constant(static_cast<int>(k))) continue;
-        if (choice->tactic->may_alias(*op, static_cast<int>(k), static_cast<int>(o))) {
-          step.in_place.emplace_back(static_cast<int8_t>(o), static_cast<int8_t>(k));
-        }
-      }
-    }
+    allow_in_place(step, *op, *choice->tactic);
   }
   return {};
 }

@@ -44,13 +44,39 @@ Status run_stage(Plan& plan, const Stage& stage, const char* name, StageFunction
   return {};
 }
 
-// The plan without fusion or narrow types: what the finished one is compared with.
-Result<Plan> unfused_chain(const Plan& lowered, const Stage& stage) {
+// The plan without fusion or narrow types: what the finished one is compared with. Its tactics are
+// right and need not be fast; --verify=full asks for the references themselves.
+Result<Plan> unfused_chain(const Plan& lowered, const Stage& stage, TimingCache& cache) {
+  const CompileDevices& devices = stage.devices;
+  TunerOptions options = stage.options.tuner;
+  options.tune = false;
+  options.random_tactic_seed = 0;
+  options.reference_only = options.reference_only || options.verify == Verify::Full;
+  Tuner tuner(*devices.main, *devices.host, devices.kernels, cache, options);
+  const Stage plain{devices, stage.options, tuner, stage.point, stage.progress};
   Plan plan = lowered;
-  LATHE_TRY(run_stage(plan, stage, "layouts", assign_layouts));
-  LATHE_TRY(run_stage(plan, stage, "views", make_views));
-  LATHE_TRY(run_stage(plan, stage, "tune", choose_tactics));
+  LATHE_TRY(run_stage(plan, plain, "layouts", assign_layouts));
+  LATHE_TRY(run_stage(plan, plain, "views", make_views));
+  LATHE_TRY(run_stage(plan, plain, "verify", choose_tactics));
   return plan;
+}
+
+// What decides over the engine beside model and device, in one line.
+std::string options_text(const CompileOptions& o) {
+  static constexpr const char* kVerify[] = {"off", "sample", "full"};
+  std::string text = fmt::format("threads={} tune={} fuse={} verify={}", o.tuner.threads,
+                                 o.tuner.tune ? "on" : "off", o.fuse ? "on" : "off",
+                                 kVerify[static_cast<size_t>(o.tuner.verify)]);
+  if (o.tuner.workspace_limit != INT64_MAX)
+    text += fmt::format(" workspace={}", o.tuner.workspace_limit);
+  for (const auto& [on, name] :
+       {std::pair{o.fp16, "fp16"}, std::pair{o.bf16, "bf16"}, std::pair{o.tf32, "tf32"}}) {
+    if (on) text += fmt::format(" {}", name);
+  }
+  for (const std::string& pass : o.disabled_passes) text += " no-pass=" + pass;
+  for (const SymbolRange& s : o.symbols)
+    text += fmt::format(" {}={}:{}:{}", s.name, s.min, s.opt, s.max);
+  return text;
 }
 
 }  // namespace
@@ -64,6 +90,7 @@ Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& ca
   plan.nodes_in_model = nodes;
   plan.device = devices.main->info().kind;
   plan.device_key = devices.main->info().key();
+  plan.options = options_text(options);
   const Bindings point = LATHE_TRY(tuned_point(plan));
   Tuner tuner(*devices.main, *devices.host, devices.kernels, cache, options.tuner);
   const Stage stage{devices, options, tuner, point, progress};
@@ -76,7 +103,7 @@ Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& ca
   LATHE_TRY(run_stage(plan, stage, "tune", choose_tactics));
   drop_unused(plan);
   if (options.tuner.verify != Verify::Off) {
-    const Plan chain = LATHE_TRY(unfused_chain(lowered, stage));
+    const Plan chain = LATHE_TRY(unfused_chain(lowered, stage, cache));
     LATHE_TRY(progress.tick("certify", 0));
     LATHE_TRY(certify(plan, chain, stage).at("certificate"));
   }

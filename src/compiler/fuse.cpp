@@ -132,6 +132,8 @@ Step merged(const Step& inner, const Step& outer) {
 // read it, is written as a second output.
 std::optional<Step> with_prologue(const Step& producer, const Step& anchor, bool keep_result) {
   if (!anchor.op.fusion.empty()) return std::nullopt;
+  // Another operand that is the same tensor would still need it.
+  if (std::count(anchor.in.begin(), anchor.in.end(), anchor.in[0]) != 1) return std::nullopt;
   const Shape& shape = producer.op.out[0].shape;
   size_t main = 0;
   while (main < producer.in.size() && !(producer.op.in[main].shape == shape)) ++main;
@@ -156,7 +158,7 @@ std::optional<Step> with_prologue(const Step& producer, const Step& anchor, bool
   f.prologue.resize(1);
   f.prologue[0] = producer.op.attrs.expr("expr").with_inputs(map, inputs);
   if (keep_result) {
-    if (!(f.anchor_out[0].shape == shape)) return std::nullopt;
+    if (f.anchor_out.size() != 1 || !(f.anchor_out[0].shape == shape)) return std::nullopt;
     std::vector<DType> wide;
     for (const TensorType& t : f.anchor_out) wide.push_back(t.dtype);
     wide.insert(wide.end(), inputs.begin() + 1, inputs.end());

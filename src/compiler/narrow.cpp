@@ -53,7 +53,7 @@ class Narrower {
 
   Status convert(size_t s) {
     Step step = plan_.steps[s];
-    if (is_anchor(step)) {
+    if (is_anchor(step) && may_narrow(step)) {
       for (size_t k = 0; k < step.in.size(); ++k) {
         if (step.in[k] >= 0 && is_float(step.op.in[k].dtype))
           step.in[k] = LATHE_TRY(cast(step.in[k], narrow_));
@@ -72,6 +72,14 @@ class Narrower {
       }
     }
     return emit(step);
+  }
+
+  // FP32 is what the flag allows to narrow; FP64, or one narrow type in place of another, is not.
+  bool may_narrow(const Step& anchor) const {
+    return std::all_of(anchor.in.begin(), anchor.in.end(), [&](TensorId t) {
+      const DType type = t < 0 ? narrow_ : tensor(plan_, t).type.dtype;
+      return !is_float(type) || type == DType::F32 || type == narrow_;
+    });
   }
 
   bool was_wide(TensorId t) const {

@@ -74,26 +74,38 @@ void erase_steps(Plan& plan, const std::vector<bool>& dead) {
 
 namespace {
 
+// By tensor: the one at the end of its aliases.
+std::vector<TensorId> roots_of(const Plan& plan) {
+  std::vector<TensorId> roots(plan.tensors.size(), -1);
+  std::vector<TensorId> path;
+  for (size_t i = 0; i < roots.size(); ++i) {
+    auto t = static_cast<TensorId>(i);
+    for (; roots[static_cast<size_t>(t)] < 0 && tensor(plan, t).alias_of >= 0;
+         t = tensor(plan, t).alias_of)
+      path.push_back(t);
+    const TensorId known = roots[static_cast<size_t>(t)];
+    const TensorId root = known < 0 ? t : known;
+    roots[static_cast<size_t>(t)] = root;
+    for (; !path.empty(); path.pop_back()) roots[static_cast<size_t>(path.back())] = root;
+  }
+  return roots;
+}
+
+// A step is needed when anything is that shares memory with a result of it: views and wholes of
+// it, and other parts of the same whole.
 void drop_unread_steps(Plan& plan) {
-  std::vector<bool> needed(plan.tensors.size(), false);
-  for (const PlanPort& p : plan.outputs) needed[static_cast<size_t>(p.tensor)] = true;
+  const std::vector<TensorId> roots = roots_of(plan);
+  std::vector<bool> needed(plan.tensors.size(), false);  // by root
+  auto root = [&](TensorId t) { return static_cast<size_t>(roots[static_cast<size_t>(t)]); };
+  for (const PlanPort& p : plan.outputs) needed[root(p.tensor)] = true;
   std::vector<bool> dead(plan.steps.size(), false);
   for (size_t s = plan.steps.size(); s-- > 0;) {
     const Step& step = plan.steps[s];
-    bool read = false;
-    for (TensorId t : step.out) {
-      for (TensorId a = t; a >= 0; a = tensor(plan, a).alias_of)
-        read = read || needed[static_cast<size_t>(a)];
-      // A view of the result keeps it, too.
-      for (size_t v = 0; v < plan.tensors.size() && !read; ++v) {
-        read = needed[v] && plan.tensors[v].alias_of == t;
-      }
-    }
-    dead[s] = !read;
+    dead[s] =
+        std::none_of(step.out.begin(), step.out.end(), [&](TensorId t) { return needed[root(t)]; });
     if (dead[s]) continue;
     for (TensorId t : step.in) {
-      for (TensorId a = t; a >= 0; a = tensor(plan, a).alias_of)
-        needed[static_cast<size_t>(a)] = true;
+      if (t >= 0) needed[root(t)] = true;
     }
   }
   erase_steps(plan, dead);

@@ -72,7 +72,8 @@ void keep_channels_last(Plan& plan) {
     const auto& uses = index.uses[static_cast<size_t>(s.out[0])];
     const bool only_transposed = std::all_of(uses.begin(), uses.end(), [&](Use u) {
       const Step& r = plan.steps[static_cast<size_t>(u.step)];
-      return r.op.def->is("Transpose") && r.op.attrs.ints("perm") == Ints{0, 2, 1};
+      return r.op.def->is("Transpose") && r.op.fusion.empty() &&
+             r.op.attrs.ints("perm") == Ints{0, 2, 1};
     });
     if (!only_transposed) continue;
     s.in[0] = reorder.in[0];
