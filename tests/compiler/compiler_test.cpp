@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every stage of the compiler, by what stands in the plan and by the numbers that it gives.
+#include "compiled.h"
+
+namespace lathe::testing {
+namespace {
+
+// Weights as constants whose values matter: small, of both signs, different everywhere.
+std::string weights(std::string_view name, std::vector<int64_t> sizes, uint64_t seed) {
+  HostTensor t = random_tensor({DType::F32, Shape::of(sizes)}, seed);
+  for (float& v : t.mutable_span<float>()) v *= 0.2f;
+  return fmt::format("  %{} = Constant{{value={}}}()\n", name, t.to_string(true));
+}
+
+std::string conv(std::string_view y, std::string_view x, std::string_view w, int pad,
+                 int stride = 1) {
+  return fmt::format(
+      "  %{} = Conv{{strides=[{}, {}], dilations=[1, 1], pads=[{}, {}, {}, {}]}}(%{}, %{}) "
+      "\"{}\"\n",
+      y, stride, stride, pad, pad, pad, pad, x, w, y);
+}
+
+std::string pointwise(std::string_view y, std::string_view expr, std::string_view operands) {
+  return fmt::format("  %{} = Pointwise{{expr=\"{}\"}}({}) \"{}\"\n", y, expr, operands, y);
+}
+
+constexpr std::string_view kRelu = "(a:f32) -> max(a, 0)";
+constexpr std::string_view kAdd = "(a:f32, b:f32) -> add(a, b)";
+constexpr std::string_view kAddRelu = "(a:f32, b:f32) -> max(add(a, b), 0)";
+
+// Tuned, untuned, unfused and by references alone: all must be right.
+void expect_right_in_all_ways(const std::string& text, const Bindings& symbols = {}) {
+  {
+    SCOPED_TRACE("untuned");
+    Compiled(text).expect_right(1e-4, symbols);
+  }
+  {
+    SCOPED_TRACE("tuned");
+    Compiled(text, CompileOptions{}).expect_right(1e-4, symbols);
+  }
+  {
+    SCOPED_TRACE("unfused");
+    CompileOptions o = untuned();
+    o.fuse = false;
+    Compiled(text, o).expect_right(1e-4, symbols);
+  }
+  {
+    SCOPED_TRACE("reference only");
+    CompileOptions o = untuned();
+    o.tuner.reference_only = true;
+    Compiled(text, o).expect_right(1e-5, symbols);
+  }
+  for (uint64_t seed = 1; seed <= 2; ++seed) {
+    SCOPED_TRACE("random tactics");
+    CompileOptions o;
+    o.tuner.random_tactic_seed = seed;
+    Compiled(text, o).expect_right(1e-4, symbols);
+  }
+}
+
+std::string conv_add_relu() {
+  return "graph g(%x: f32[1,8,10,10]) {\n" + weights("w", {8, 8, 3, 3}, 1) +
+         weights("b", {8, 1, 1}, 2) + conv("c", "x", "w", 1) + pointwise("s", kAdd, "%c, %x") +
+         pointwise("t", kAdd, "%s, %b") + pointwise("r", kRelu, "%t") + "  return y=%r\n}\n";
+}
+
+TEST(Fusing, ConvolutionSumAndActivationAreOneStep) {
+  const Compiled c(conv_add_relu());
+  EXPECT_EQ(c.count("Conv"), 1) << c.steps();
+  EXPECT_EQ(c.count("Pointwise"), 0) << c.steps();
+  expect_right_in_all_ways(conv_add_relu());
+}
+
+std::string two_branches() {
+  return "graph g(%x: f32[2,8,9,7]) {\n" + weights("w", {16, 8, 3, 3}, 1) +
+         weights("v", {16, 8, 1, 1}, 2) + conv("c", "x", "w", 1) + conv("d", "x", "v", 0) +
+         pointwise("s", kAddRelu, "%c, %d") + pointwise("e", "(a:f32) -> tanh(a)", "%s") +
+         "  return y=%e\n}\n";
+}
+
+TEST(Fusing, OfTwoConvolutionsThatAreAddedOneTakesTheSum) {
+  const Compiled c(two_branches());
+  EXPECT_EQ(c.count("Conv"), 2) << c.steps();
+  EXPECT_LE(c.count("Pointwise"), 1) << c.steps();  // tanh, where no post-operation does it
+  expect_right_in_all_ways(two_branches());
+}
+
+std::string residual_net(bool dynamic = false) {
+  return fmt::format("graph g(%x: f32[{},3,16,16]) {{\n", dynamic ? "N" : "1") +
+         weights("w0", {8, 3, 3, 3}, 1) + weights("w1", {8, 8, 3, 3}, 2) +
+         weights("w2", {8, 8, 3, 3}, 3) + weights("w3", {16, 8, 3, 3}, 4) +
+         weights("w4", {16, 16, 3, 3}, 5) + weights("w5", {16, 8, 1, 1}, 6) +
+         weights("f", {16, 5}, 7) + conv("c0", "x", "w0", 1) + pointwise("r0", kRelu, "%c0") +
+         conv("c1", "r0", "w1", 1) + pointwise("r1", kRelu, "%c1") + conv("c2", "r1", "w2", 1) +
+         pointwise("s2", kAddRelu, "%c2, %r0") + conv("c3", "s2", "w3", 1, 2) +
+         pointwise("r3", kRelu, "%c3") + conv("c4", "r3", "w4", 1) + conv("c5", "s2", "w5", 0, 2) +
+         pointwise("s5", kAddRelu, "%c4, %c5") +
+         "  %p = Reduce{kind=\"mean\", axes=[2, 3], keepdims=0}(%s5)\n"
+         "  %m = MatMul{}(%p, %f)\n  return y=%m, features=%s5\n}\n";
+}
+
+TEST(Layouts, AResidualNetworkIsConvertedAtItsBordersOnly) {
+  const Compiled c(residual_net());
+  EXPECT_EQ(c.count("Pointwise"), 0) << c.steps();
+  EXPECT_LE(c.count("Reorder"), 2) << c.steps();  // the picture in, the features out
+  expect_right_in_all_ways(residual_net());
+}
+
+TEST(Layouts, OutputsAndInputsOfTheEngineAreRowMajor) {
+  const Compiled c(residual_net());
+  for (const PlanPort& p : c.plan.outputs)
+    EXPECT_EQ(c.plan.tensors[static_cast<size_t>(p.tensor)].type.layout, Layout::RowMajor);
+  for (const PlanPort& p : c.plan.inputs)
+    EXPECT_EQ(c.plan.tensors[static_cast<size_t>(p.tensor)].type.layout, Layout::RowMajor);
+}
+
+TEST(Shapes, OtherBatchesThanTheTunedOneAreRight) {
+  const Compiled c(residual_net(true));
+  for (const int64_t n : {1, 3, 0, 2}) c.expect_right(1e-4, {{"N", n}});
+}
+
+TEST(Fusing, PointwiseStepsMergeAcrossSharedOperands) {
+  const std::string text =
+      "graph g(%x: f32[4,6], %z: f32[6]) {\n" + pointwise("a", kAdd, "%x, %z") +
+      pointwise("b", "(a:f32, b:f32) -> mul(a, sigmoid(b))", "%a, %x") +
+      pointwise("c", "(a:f32, b:f32, c:f32) -> add(mul(a, c), b)", "%b, %b, %z") +
+      "  return y=%c\n}\n";
+  const Compiled c(text);
+  EXPECT_EQ(c.plan.steps.size(), 1u) << c.steps();
+  EXPECT_EQ(c.plan.steps[0].in.size(), 2u);
+  expect_right_in_all_ways(text);
+}
+
+TEST(Fusing, AValueThatIsAnOutputIsStillWritten) {
+  const std::string text = "graph g(%x: f32[4,6]) {\n" + pointwise("a", "(a:f32) -> exp(a)", "%x") +
+                           pointwise("b", kRelu, "%a") + "  return a=%a, b=%b, again=%a\n}\n";
+  expect_right_in_all_ways(text);
+}
+
+TEST(Fusing, AConvolutionWithTwoReadersKeepsItsResult) {
+  const std::string text = "graph g(%x: f32[1,4,6,6]) {\n" + weights("w", {4, 4, 1, 1}, 1) +
+                           conv("c", "x", "w", 0) + pointwise("a", kRelu, "%c") +
+                           pointwise("b", "(a:f32) -> tanh(a)", "%c") + "  return a=%a, b=%b\n}\n";
+  expect_right_in_all_ways(text);
+}
+
+std::string sum_and_normalize(bool read_later) {
+  return "graph g(%x: f32[3,7,32], %z: f32[3,7,32]) {\n" + weights("s", {32}, 1) +
+         weights("o", {32}, 2) + pointwise("a", kAdd, "%x, %z") +
+         "  %n = Normalize{axes=[2], epsilon=0.00001, kind=\"layer\"}(%a, %s, %o) \"ln\"\n" +
+         (read_later ? pointwise("r", kAdd, "%n, %a") : pointwise("r", kRelu, "%n")) +
+         "  return y=%r\n}\n";
+}
+
+TEST(Fusing, ASumBeforeANormalizationIsItsPrologue) {
+  expect_right_in_all_ways(sum_and_normalize(false));
+}
+TEST(Fusing, ASumThatIsReadAgainBecomesASecondResult) {
+  expect_right_in_all_ways(sum_and_normalize(true));
+}
+TEST(Fusing, AnOperandThatIsAlsoTheScaleIsNoPrologue) {
+  const std::string text =
+      "graph g(%x: f32[8]) {\n" + pointwise("a", "(a:f32) -> exp(a)", "%x") +
+      "  %n = Normalize{axes=[0], epsilon=0.00001, kind=\"layer\"}(%a, %a)\n  return y=%n\n}\n";
+  expect_right_in_all_ways(text);
+}
+TEST(Fusing, ASoftmaxTakesWhatStandsBeforeAndBehind) {
+  const std::string text = "graph g(%x: f32[2,5,9], %m: f32[5,9]) {\n" +
+                           pointwise("a", "(a:f32, b:f32) -> add(mul(a, 0.5), b)", "%x, %m") +
+                           "  %s = Softmax{axis=2}(%a)\n" + pointwise("r", kAdd, "%s, %m") +
+                           "  return y=%r\n}\n";
+  expect_right_in_all_ways(text);
+}
+
+TEST(Views, ReshapesAndDensePartsCostNothing) {
+  const std::string text = "graph g(%x: f32[2,3,4]) {\n" +
+                           pointwise("a", "(a:f32) -> exp(a)", "%x") +
+                           "  %r = Reshape{shape=[6, 4]}(%a)\n"
+                           "  %s = Slice{axes=[0], starts=[2], sizes=[3], steps=[1]}(%r)\n"
+                           "  %m = Softmax{axis=1}(%s)\n  %n = Softmax{axis=0}(%r)\n"
+                           "  %c = Concat{axis=0}(%m, %n)\n  return y=%c, s=%s, r=%r\n}\n";
+  const Compiled c(text);
+  EXPECT_EQ(c.count("Reshape") + c.count("Slice") + c.count("Concat"), 0) << c.steps();
+  expect_right_in_all_ways(text);
+}
+
+TEST(Views, ConcatenationsOfConcatenationsAreInOnePlace) {
+  const std::string text =
+      "graph g(%x: f32[2,4], %z: f32[3,4]) {\n" + pointwise("a", "(a:f32) -> exp(a)", "%x") +
+      pointwise("b", "(a:f32) -> tanh(a)", "%z") + pointwise("d", "(a:f32) -> sigmoid(a)", "%z") +
+      "  %c = Concat{axis=0}(%a, %b)\n  %e = Concat{axis=0}(%d, %c)\n" +
+      "  %s = Softmax{axis=1}(%e)\n  return y=%s, e=%e\n}\n";
+  expect_right_in_all_ways(text);
+}
+
+TEST(Views, OutputsMayBeInputsViewsAndEachOther) {
+  const std::string text = "graph g(%x: f32[2,6]) {\n  %r = Reshape{shape=[12]}(%x)\n" +
+                           pointwise("a", kRelu, "%x") + "  %v = Reshape{shape=[3, 4]}(%a)\n" +
+                           "  return x=%x, r=%r, a=%a, v=%v, again=%a\n}\n";
+  expect_right_in_all_ways(text);
+}
+
+TEST(Views, ATransposeOfOnesIsAView) {
+  const std::string text = "graph g(%x: f32[1,6,1,5]) {\n" +
+                           pointwise("a", "(a:f32) -> exp(a)", "%x") +
+                           "  %t = Transpose{perm=[2, 1, 0, 3]}(%a)\n" +
+                           pointwise("b", kRelu, "%t") + "  return y=%b, t=%t\n}\n";
+  const Compiled c(text);
+  EXPECT_EQ(c.count("Transpose"), 0) << c.steps();
+  expect_right_in_all_ways(text);
+}
+
+std::string tokens() {
+  return "graph g(%x: f32[1,3,8,8]) {\n" + weights("w", {16, 3, 4, 4}, 1) +
+         weights("f", {16, 16}, 2) + conv("c", "x", "w", 0, 4) +
+         "  %r = Reshape{shape=[1, 16, 4]}(%c)\n  %t = Transpose{perm=[0, 2, 1]}(%r)\n"
+         "  %m = MatMul{}(%t, %f)\n  return y=%m\n}\n";
+}
+
+TEST(Views, PatchesBecomeTokensWithoutACopy) {
+  const Compiled c(tokens());
+  EXPECT_EQ(c.count("Transpose") + c.count("Reshape"), 0) << c.steps();
+  expect_right_in_all_ways(tokens());
+}
+
+TEST(NarrowTypes, Bfloat16StaysWithinItsError) {
+  CompileOptions o = untuned();
+  o.bf16 = true;
+  const Compiled c(residual_net(), o);
+  if (!c.device->info().has("bf16")) GTEST_SKIP() << "this CPU has no bf16";
+  EXPECT_EQ(c.first("Conv").op.in[0].dtype, DType::BF16) << c.steps();
+  c.expect_right(0.03);
+  for (const PlanPort& p : c.plan.outputs)
+    EXPECT_EQ(c.plan.tensors[static_cast<size_t>(p.tensor)].type.dtype, DType::F32);
+  Compiled(tokens(), o).expect_right(0.03);
+}
+
+TEST(NarrowTypes, DoublePrecisionIsNotNarrowed) {
+  const std::string text =
+      "graph g(%x: f64[3,4], %z: f64[4,5]) {\n  %m = MatMul{}(%x, %z)\n  return y=%m\n}\n";
+  CompileOptions o = untuned();
+  o.bf16 = o.fp16 = true;
+  const Compiled c(text, o);
+  EXPECT_EQ(c.first("MatMul").op.in[0].dtype, DType::F64);
+  c.expect_right(1e-12);
+}
+
+TEST(Verifying, EveryStepThatIsNoReferenceCarriesItsCheck) {
+  for (const bool tune : {true, false}) {
+    CompileOptions o;
+    o.tuner.tune = tune;
+    const Compiled c(residual_net(), o);
+    for (const Step& s : c.plan.steps) {
+      if (s.tactic != "reference") {
+        EXPECT_TRUE(s.certificate.checked) << s.name;
+      }
+    }
+    ASSERT_EQ(c.plan.end_to_end.size(), 2u);
+    for (double e : c.plan.end_to_end) EXPECT_LT(e, 1e-4);
+  }
+}
+
+TEST(Compiling, TheSameGraphAndCacheGiveTheSamePlan) {
+  Compiled first(residual_net(), CompileOptions{});
+  Result<Plan> again = [&] {
+    CompileOptions o;
+    o.tuner.threads = 1;
+    const CompileDevices devices{first.device.get(), first.device.get(), nullptr};
+    return compile(first.graph.clone(), devices, first.cache, o, Progress{});
+  }();
+  ASSERT_TRUE(again.ok());
+  ASSERT_EQ(again->steps.size(), first.plan.steps.size());
+  for (size_t k = 0; k < again->steps.size(); ++k) {
+    EXPECT_EQ(again->steps[k].tactic, first.plan.steps[k].tactic);
+    EXPECT_EQ(again->steps[k].why, first.plan.steps[k].why);
+    EXPECT_EQ(again->steps[k].seconds, first.plan.steps[k].seconds);
+    EXPECT_EQ(again->steps[k].certificate, first.plan.steps[k].certificate);
+  }
+  EXPECT_EQ(again->end_to_end, first.plan.end_to_end);
+}
+
+TEST(Compiling, OptionsAreWrittenDown) {
+  CompileOptions o = untuned();
+  o.disabled_passes = {"fold_affine"};
+  o.symbols = {{"N", 1, 2, 4}};
+  EXPECT_EQ(Compiled(residual_net(true), o).plan.options,
+            "threads=1 tune=off fuse=on verify=sample no-pass=fold_affine N=1:2:4");
+}
+
+TEST(Compiling, ACallbackThatSaysNoStopsIt) {
+  Result<Graph> graph = parse_graph(residual_net());
+  ASSERT_TRUE(graph.ok());
+  auto device = cpu::make_cpu_device(1);
+  TimingCache cache;
+  static int calls;
+  calls = 0;
+  const Progress progress{[](void*, const char*, double) { return ++calls < 5; }, nullptr};
+  const Result<Plan> plan =
+      compile(*std::move(graph), {device.get(), device.get(), nullptr}, cache, untuned(), progress);
+  ASSERT_FALSE(plan.ok());
+  EXPECT_EQ(plan.status().code(), Code::Cancelled);
+}
+
+}  // namespace
+}  // namespace lathe::testing
