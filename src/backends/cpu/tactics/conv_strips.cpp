@@ -6,12 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <utility>
 
 #include "backends/cpu/dnnl/conv_problem.h"
 #include "backends/cpu/dnnl/dnnl_shim.h"
 #include "backends/cpu/dnnl/post_ops.h"
-#include "backends/cpu/simd/expr_kernel.h"
+#include "backends/cpu/simd/image_epilogue.h"
 #include "base/parallel.h"
 
 namespace lathe::cpu {
@@ -20,34 +19,6 @@ namespace {
 constexpr int kRank = 4;
 
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
-
-// A tensor that broadcasts to [N, C, H, W]: strides in elements, 0 where it repeats.
-struct Plane {
-  int64_t n = 0, c = 0, h = 0, w = 0;
-  int64_t bytes = 4;
-};
-
-Plane plane_of(const TensorType& type, const std::vector<int64_t>& strides) {
-  Plane p;
-  p.bytes = bits(type.dtype) / 8;
-  int64_t* const into[kRank] = {&p.n, &p.c, &p.h, &p.w};
-  const std::vector<int64_t> sizes = type.shape.sizes();
-  const size_t missing = kRank - sizes.size();
-  for (size_t d = 0; d < sizes.size(); ++d) {
-    *into[missing + d] = sizes[d] == 1 ? 0 : strides[d];
-  }
-  return p;
-}
-
-Plane dense_plane(int64_t channels, int64_t width, int64_t bytes) {
-  return {0, 1, width * channels, channels, bytes};
-}
-
-// Pixels of one image row: a row of the kernel is a pixel, its elements are the channels.
-Rows image_row(const void* base, const Plane& p, int64_t n, int64_t h) {
-  auto* at = static_cast<std::byte*>(const_cast<void*>(base)) + (n * p.n + h * p.h) * p.bytes;
-  return {at, p.c, p.w};
-}
 
 // One strip of output rows and the input rows that it reads.
 struct Strip {
@@ -139,34 +110,21 @@ OnednnProblem bare_problem(const OpInstance& op) {
   return problem;
 }
 
-Expr identity_of(DType type) {
-  Expr e({type});
-  e.output(e.input(0));
-  return e;
-}
-
 class PreparedStrips : public Prepared {
  public:
   PreparedStrips(const OpInstance& op, Geometry g, int64_t rows)
       : g_(std::move(g)), rows_(rows), slots_(thread_count()) {
     const Fusion& f = op.fusion;
-    const DType result = op.fusion.empty() ? op.out[0].dtype : f.anchor_out[0].dtype;
-    const DType storage[] = {DType::F32};
-    if (g_.has_epilogue || !g_.in_place) {
-      const Expr e = g_.has_epilogue ? f.epilogue : identity_of(result);
-      epilogue_ = ExprKernel(e, storage);
-      epilogue_inputs_ = static_cast<int>(e.inputs().size());
-    }
+    runs_epilogue_ = g_.has_epilogue || !g_.in_place;
+    if (runs_epilogue_) epilogue_ = ImageEpilogue(op, g_.in_place);
     if (g_.has_prologue) prologue_ = ExprKernel(f.prologue[0]);
     own_ = f.empty() ? static_cast<int>(op.in.size()) : f.anchor_operands;
     for (size_t k = 0; k < op.in.size(); ++k) {
       const bool plain = !op.in[k].absent() && (k == 0 || static_cast<int>(k) >= own_);
-      in_.push_back(plain ? plane_of(op.in[k], operand_strides(op, static_cast<int>(k))) : Plane());
+      in_.push_back(plain ? image_plane(op.in[k], operand_strides(op, static_cast<int>(k)))
+                          : ImagePlane());
     }
-    for (size_t k = 0; k < op.out.size(); ++k) {
-      out_.push_back(plane_of(op.out[k], result_strides(op, static_cast<int>(k))));
-    }
-    if (!epilogue_.empty()) join_epilogue();
+    out_ = image_plane(op.out[0], result_strides(op, 0));
     has_bias_ = has_operand(op, 2);
     plain_weights_ = g_.conv.weights;
     plain_weights_.dtype = op.in[1].dtype;
@@ -244,7 +202,7 @@ class PreparedStrips : public Prepared {
     auto* own = static_cast<std::byte*>(at.workspace) + slot * slot_bytes_;
     const OnednnPrimitive& primitive = *primitives_.at(key(s));
     const Rows first = image_row(at.in[0], in_[0], s.image, s.in_first);
-    const Rows result = image_row(at.out[0], out_[0], s.image, s.out_first);
+    const Rows result = image_row(at.out[0], out_, s.image, s.out_first);
     if (g_.has_prologue) run_prologue(at, own, s);
     OnednnPrimitive::Args args;
     args.src = g_.has_prologue ? own : first.data;
@@ -253,12 +211,12 @@ class PreparedStrips : public Prepared {
     args.dst = g_.in_place ? result.data : own + dst_at_;
     args.scratchpad = own + scratchpad_at_;
     LATHE_TRY(primitive.run(args));
-    if (!epilogue_.empty()) run_epilogue(at, own + dst_at_, s);
+    if (runs_epilogue_) epilogue_.run(at, own + dst_at_, s.image, s.out_first, s.out_rows);
     return {};
   }
 
   void run_prologue(const Buffers& at, std::byte* into, const Strip& s) const {
-    const Plane dense = dense_plane(g_.channels, g_.width, src_bytes_);
+    const ImagePlane dense = dense_image_plane(g_.channels, g_.width, src_bytes_);
     for (int64_t h = 0; h < s.in_rows; ++h) {
       std::vector<Rows> in{image_row(at.in[0], in_[0], s.image, s.in_first + h)};
       for (size_t k = static_cast<size_t>(own_); k < in_.size(); ++k) {
@@ -269,67 +227,19 @@ class PreparedStrips : public Prepared {
     }
   }
 
-  bool reads(int input) const { return input < epilogue_inputs_ && epilogue_.reads(input); }
-
-  // The planes that the epilogue reads and writes: its inputs, then its results.
-  std::vector<Plane> epilogue_planes() const {
-    std::vector<Plane> planes;
-    planes.push_back(g_.in_place ? out_[0] : dense_plane(g_.out_channels, g_.out_width, 4));
-    for (size_t k = static_cast<size_t>(own_); k < in_.size(); ++k) planes.push_back(in_[k]);
-    planes.push_back(in_[0]);
-    planes.insert(planes.end(), out_.begin(), out_.end());
-    return planes;
-  }
-
-  // As few calls as the strides allow: a strip may be one row of elements (dense planes and
-  // scalars), or one row for each pixel, or several image rows.
-  void join_epilogue() {
-    joins_rows_ = joins_all_ = true;
-    const size_t inputs = in_.size() - static_cast<size_t>(own_) + 2;
-    const std::vector<Plane> planes = epilogue_planes();
-    for (size_t k = 0; k < planes.size(); ++k) {
-      if (k < inputs && !reads(static_cast<int>(k))) continue;
-      const Plane& p = planes[k];
-      const bool scalar = p.c == 0 && p.w == 0 && p.h == 0;
-      joins_rows_ = joins_rows_ && p.h == g_.out_width * p.w;
-      joins_all_ = joins_all_ && (scalar || (p.c == 1 && p.w == g_.out_channels));
-    }
-    joins_all_ = joins_all_ && joins_rows_;
-  }
-
-  void run_epilogue(const Buffers& at, std::byte* strip, const Strip& s) const {
-    const int64_t together = joins_rows_ ? s.out_rows : 1;
-    int64_t rows = together * g_.out_width, n = g_.out_channels;
-    if (joins_all_) n *= std::exchange(rows, 1);
-    const Plane dense = dense_plane(g_.out_channels, g_.out_width, 4);
-    std::vector<Rows> in, out;
-    for (int64_t h = 0; h < s.out_rows; h += together) {
-      in.clear();
-      out.clear();
-      in.push_back(g_.in_place ? image_row(at.out[0], out_[0], s.image, s.out_first + h)
-                               : image_row(strip, dense, 0, h));
-      for (size_t k = static_cast<size_t>(own_); k < in_.size(); ++k) {
-        in.push_back(image_row(at.in[k], in_[k], s.image, s.out_first + h));
-      }
-      in.push_back(image_row(at.in[0], in_[0], s.image, s.out_first + h));
-      for (size_t k = 0; k < out_.size(); ++k) {
-        out.push_back(image_row(at.out[k], out_[k], s.image, s.out_first + h));
-      }
-      epilogue_.run(in, out, rows, n);
-    }
-  }
-
   Geometry g_;
   int64_t rows_;
   int slots_;
-  ExprKernel prologue_, epilogue_;
-  std::vector<Plane> in_, out_;
+  ExprKernel prologue_;
+  ImageEpilogue epilogue_;
+  std::vector<ImagePlane> in_;
+  ImagePlane out_;
   std::vector<Strip> strips_;
   std::map<Key, std::unique_ptr<OnednnPrimitive>> primitives_;
   std::map<std::string, std::shared_ptr<Memory>> packed_;
   MemorySpec plain_weights_;
-  int own_ = 0, epilogue_inputs_ = 0;
-  bool has_bias_ = false, joins_rows_ = false, joins_all_ = false;
+  int own_ = 0;
+  bool has_bias_ = false, runs_epilogue_ = false;
   int64_t src_bytes_ = 4, dst_at_ = 0, scratchpad_at_ = 0, slot_bytes_ = 0;
   size_t scratchpad_ = 0;
 };

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "backends/cpu/dnnl/conv_problem.h"
+#include "backends/cpu/simd/image_epilogue.h"
 #include "base/parallel.h"
 
 namespace lathe::cpu {
@@ -16,15 +17,15 @@ constexpr size_t kMaxOperands = 32;
 
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-// The instance with input and result blocked and whole, as oneDNN computes it.
+// The convolution alone, input and result blocked and whole, as oneDNN computes it.
 OpInstance blocked(const OpInstance& op) {
   OpInstance b = op;
-  b.in[0].layout = b.out[0].layout = Layout::Blocked16;
-  if (!b.fusion.in_slice.empty()) b.fusion.in_slice[0].reset();
-  if (!b.fusion.out_slice.empty()) b.fusion.out_slice[0].reset();
   if (!op.fusion.empty()) {
-    b.fusion.anchor_in[0].layout = b.fusion.anchor_out[0].layout = Layout::Blocked16;
+    b.in = op.fusion.anchor_in;
+    b.out = op.fusion.anchor_out;
   }
+  b.fusion = {};
+  b.in[0].layout = b.out[0].layout = Layout::Blocked16;
   return b;
 }
 
@@ -35,20 +36,20 @@ struct Activation {
 
   int64_t bytes() const { return images * pixels * blocks * kBlock * 4; }
 
+  // Image rows [begin, end), counted over all images.
   template <bool kToBlocks>
-  void copy(float* nhwc, float* in_blocks) const {
-    const int64_t grain = std::max<int64_t>(1, 4096 / (blocks * kBlock));
-    parallel_for(images * pixels, grain, [&](int64_t begin, int64_t end) {
-      for (int64_t at = begin; at < end; ++at) {
-        const int64_t n = at / pixels, p = at % pixels;
-        float* a = nhwc + n * image_stride + p / width * row_stride + p % width * pixel_stride;
-        float* b = in_blocks + (n * blocks * pixels + p) * kBlock;
-        for (int64_t k = 0; k < blocks; ++k, a += kBlock, b += pixels * kBlock) {
-          kToBlocks ? std::memcpy(b, a, kBlock * 4) : std::memcpy(a, b, kBlock * 4);
-        }
+  void copy(float* nhwc, float* in_blocks, int64_t begin, int64_t end) const {
+    for (int64_t at = begin * width; at < end * width; ++at) {
+      const int64_t n = at / pixels, p = at % pixels;
+      float* a = nhwc + n * image_stride + p / width * row_stride + p % width * pixel_stride;
+      float* b = in_blocks + (n * blocks * pixels + p) * kBlock;
+      for (int64_t k = 0; k < blocks; ++k, a += kBlock, b += pixels * kBlock) {
+        kToBlocks ? std::memcpy(b, a, kBlock * 4) : std::memcpy(a, b, kBlock * 4);
       }
-    });
+    }
   }
+  int64_t rows() const { return images * pixels / width; }
+  int64_t grain() const { return std::max<int64_t>(1, 8192 / (width * blocks * kBlock)); }
 };
 
 Activation activation_of(const TensorType& type, const std::vector<int64_t>& strides) {
@@ -61,9 +62,11 @@ class PreparedWinograd : public Prepared {
  public:
   PreparedWinograd(std::unique_ptr<Prepared> conv, const OpInstance& op)
       : conv_(std::move(conv)),
-        operands_(op.in.size()),
+        operands_(anchor_in(op).size()),
         x_(activation_of(op.in[0], operand_strides(op, 0))),
         y_(activation_of(op.out[0], result_strides(op, 0))) {
+    has_epilogue_ = !op.fusion.epilogue.empty();
+    if (has_epilogue_) epilogue_ = ImageEpilogue(op, true);
     y_at_ = round_up(x_.bytes(), 64);
     conv_at_ = y_at_ + round_up(y_.bytes(), 64);
     workspace_bytes = static_cast<size_t>(conv_at_) + conv_->workspace_bytes;
@@ -77,18 +80,37 @@ class PreparedWinograd : public Prepared {
     auto* y = reinterpret_cast<float*>(own + y_at_);
     std::array<void*, kMaxOperands> in{};
     std::copy_n(at.in.begin(), operands_, in.begin());
-    x_.copy<true>(static_cast<float*>(at.in[0]), x);
+    parallel_for(x_.rows(), x_.grain(), [&](int64_t begin, int64_t end) {
+      x_.copy<true>(static_cast<float*>(at.in[0]), x, begin, end);
+    });
     in[0] = x;
     void* const out[] = {y};
     LATHE_TRY(conv_->launch({{in.data(), operands_}, out, own + conv_at_}, stream));
-    y_.copy<false>(static_cast<float*>(at.out[0]), y);
+    parallel_for(y_.rows(), y_.grain(), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r += y_.grain()) {
+        finish(at, y, r, std::min(end, r + y_.grain()));
+      }
+    });
     return {};
   }
 
  private:
+  // Few rows at a time, so that the epilogue finds them in cache.
+  void finish(const Buffers& at, float* y, int64_t begin, int64_t end) const {
+    y_.copy<false>(static_cast<float*>(at.out[0]), y, begin, end);
+    const int64_t height = y_.pixels / y_.width;
+    for (int64_t r = begin; has_epilogue_ && r < end;) {
+      const int64_t next = std::min(end, (r / height + 1) * height);
+      epilogue_.run(at, nullptr, r / height, r % height, next - r);
+      r = next;
+    }
+  }
+
   std::unique_ptr<Prepared> conv_;
   size_t operands_;
   Activation x_, y_;
+  ImageEpilogue epilogue_;
+  bool has_epilogue_ = false;
   int64_t y_at_ = 0, conv_at_ = 0;
 };
 
@@ -106,6 +128,12 @@ Support refuse_form(const OpInstance& op) {
                      op.attrs.ints("strides") == Ints{1, 1} &&
                      op.attrs.ints("dilations") == Ints{1, 1};
   if (!plain) return Support::no("only 3x3 of stride 1");
+  if (std::string why = refuse_prologues(op); !why.empty()) return Support::no(why);
+  if (anchor_in(op)[1].dtype != op.in[1].dtype) return Support::no("the weights are converted");
+  for (const TensorType& t : op.in) {
+    if (t.layout == Layout::Blocked16 || t.rank() > 4) return Support::no("an operand is blocked");
+  }
+  if (is_sliced(op, 1) || is_sliced(op, 2)) return Support::no("weights or bias are a slice");
   if (!op.is_constant(1)) return Support::no("the weights are no constant");
   if (op.out.size() != 1 || op.in.size() > kMaxOperands) return Support::no("too many tensors");
   return Support::yes();
