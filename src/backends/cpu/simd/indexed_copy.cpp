@@ -19,7 +19,16 @@ struct Lookup {
 
 template <class T>
 void look_up(const Lookup& l, int64_t begin, int64_t end) {
-  for (int64_t i = begin; i < end; ++i) {
+  int64_t i = begin;
+  if (l.to_stride == static_cast<int64_t>(sizeof(T))) {  // pairs of one element: upsampling by two
+    for (; i + 1 < end && l.table[i] == l.table[i + 1]; i += 2) {
+      T pair[2];
+      std::memcpy(pair, l.from + l.table[i] * l.bytes, sizeof(T));
+      pair[1] = pair[0];
+      std::memcpy(l.to + i * l.to_stride, pair, sizeof(pair));
+    }
+  }
+  for (; i < end; ++i) {
     T value;
     std::memcpy(&value, l.from + l.table[i] * l.bytes, sizeof(T));
     std::memcpy(l.to + i * l.to_stride, &value, sizeof(T));
@@ -72,6 +81,7 @@ void IndexedCopy::run(void* to, const void* from, std::span<const int64_t> launc
   const Axis& inner = axes_.back();
   const int64_t least = std::max<int64_t>(1, kGrainBytes / (run_ * bytes_));
   parallel_for(count_, least, [&](int64_t begin, int64_t end) {
+    const std::byte *previous = nullptr, *previous_row = nullptr;
     while (begin < end) {
       const int64_t first = begin % inner.size, last = std::min(inner.size, first + end - begin);
       int64_t index = begin / inner.size, y = 0, x = 0;
@@ -81,10 +91,22 @@ void IndexedCopy::run(void* to, const void* from, std::span<const int64_t> launc
         y += c * axes_[d].to_stride;
         x += table(axes_[d])[c];
       }
-      look_up_runs({static_cast<const std::byte*>(from) + x * bytes_,
-                    static_cast<std::byte*>(to) + y * bytes_, table(inner),
-                    inner.to_stride * bytes_, bytes_, run_ * bytes_},
-                   first, last);
+      const Lookup l{static_cast<const std::byte*>(from) + x * bytes_,
+                     static_cast<std::byte*>(to) + y * bytes_,
+                     table(inner),
+                     inner.to_stride * bytes_,
+                     bytes_,
+                     run_ * bytes_};
+      // A dense row that repeats the one before it is copied from there.
+      const bool whole = first == 0 && last == inner.size && inner.to_stride == run_;
+      const std::byte* source = l.from;
+      if (whole && source == previous) {
+        std::memcpy(l.to, previous_row, static_cast<size_t>(last * l.run));
+      } else {
+        look_up_runs(l, first, last);
+      }
+      previous = whole ? source : nullptr;
+      previous_row = l.to;
       begin += last - first;
     }
   });

@@ -68,39 +68,66 @@ HWY_INLINE VF power_of_two(VI n) {
   return hn::BitCast(F(), hn::ShiftLeft<23>(hn::Add(n, hn::Set(I(), 127))));
 }
 
-// x = n ln 2 + r; writes n and returns e^r - 1.
-HWY_INLINE VF reduced_expm1(VF x, VI& n) {
+// x = n ln 2 + r. The low bits of `number` are n + kBias: adding 1.5 * 2^23 rounds to integers.
+template <int kBias>
+HWY_INLINE VF split_exponent(VF x, VF& number) {
+  const VF shift = splat(12582912.0f + kBias);
+  number = hn::MulAdd(x, splat(1.44269504f), shift);
+  const VF k = hn::Sub(number, shift);
+  const VF r = hn::NegMulAdd(k, splat(0.693359375f), x);  // 10 bits: k times it is exact
+  return hn::NegMulAdd(k, splat(-2.12194440e-4f), r);
+}
+// e^r and e^r - 1 for |r| <= ln 2 / 2
+HWY_INLINE VF exp_near_zero(VF r) {
+  static constexpr float kP[] = {
+      1.0f,           1.0f, 5.000000095e-1f, 1.66665188e-1f, 4.166620651e-2f, 8.368892349e-3f,
+      1.395043955e-3f};
+  return polynomial(r, kP);
+}
+HWY_INLINE VF expm1_near_zero(VF r) {
   static constexpr float kQ[] = {5.000000047e-1f, 1.66666668e-1f,  4.166635362e-2f,
                                  8.333277259e-3f, 1.394106843e-3f, 1.991184747e-4f};
-  n = hn::NearestInt(hn::Mul(x, splat(1.44269504f)));
-  const VF k = hn::ConvertTo(F(), n);
-  VF r = hn::NegMulAdd(k, splat(0.693359375f), x);  // 10 bits: k times it is exact
-  r = hn::NegMulAdd(k, splat(-2.12194440e-4f), r);
   return hn::MulAdd(hn::Mul(r, r), polynomial(r, kQ), r);
 }
-
-HWY_INLINE VF exp(VF x) {
-  x = at_most(at_least(x, splat(-104.0f)), splat(89.0f));
-  VI n;
-  const VF y = hn::Add(reduced_expm1(x, n), splat(1.0f));
-  const VI half = hn::ShiftRight<1>(n);  // in two steps: into denormals and past the largest
-  return hn::Mul(hn::Mul(y, power_of_two(half)), power_of_two(hn::Sub(n, half)));
+// 2^n of a number with bias 127, 2^(n - 1) with bias 126.
+HWY_INLINE VF exponent_of(VF number) {
+  return hn::BitCast(F(), hn::ShiftLeft<23>(hn::BitCast(I(), number)));
 }
 
 // e^x for x <= 88; below -87 the result is about 1e-38 instead of a denormal.
 HWY_INLINE VF exp_bounded(VF x) {
-  VI n;
-  const VF y = hn::Add(reduced_expm1(at_least(x, splat(-87.0f)), n), splat(1.0f));
-  return hn::Mul(y, power_of_two(n));
+  VF number;
+  const VF y = exp_near_zero(split_exponent<127>(at_least(x, splat(-87.0f)), number));
+  return hn::Mul(y, exponent_of(number));
 }
 
-HWY_INLINE VF expm1(VF x) {
-  x = at_most(at_least(x, splat(-18.0f)), splat(89.0f));
-  VI n;
-  const VF p = reduced_expm1(x, n);
-  const VF half = power_of_two(hn::Sub(n, hn::Set(I(), 1)));
+// In two steps, into denormals and past the largest.
+HWY_INLINE VF exp_extreme(VF x) {
+  VF number;
+  x = at_most(at_least(x, splat(-104.0f)), splat(89.0f));
+  const VF y = exp_near_zero(split_exponent<0>(x, number));
+  const VI n = hn::Sub(hn::BitCast(I(), number), hn::BitCast(I(), splat(12582912.0f)));
+  const VI half = hn::ShiftRight<1>(n);
+  return hn::Mul(hn::Mul(y, power_of_two(half)), power_of_two(hn::Sub(n, half)));
+}
+
+HWY_INLINE VF exp(VF x) {
+  if (HWY_UNLIKELY(!hn::AllTrue(F(), hn::Le(hn::Abs(x), splat(87.0f))))) return exp_extreme(x);
+  VF number;
+  const VF y = exp_near_zero(split_exponent<127>(x, number));
+  return hn::Mul(y, exponent_of(number));
+}
+
+// -18 <= x <= 89 or NaN
+HWY_INLINE VF expm1_bounded(VF x) {
+  VF number;
+  const VF p = expm1_near_zero(split_exponent<126>(x, number));
+  const VF half = exponent_of(number);
   const VF y = hn::MulAdd(half, p, hn::Sub(half, splat(0.5f)));
   return hn::Add(y, y);
+}
+HWY_INLINE VF expm1(VF x) {
+  return expm1_bounded(at_most(at_least(x, splat(-18.0f)), splat(89.0f)));
 }
 
 HWY_INLINE VF log(VF x) {
@@ -139,7 +166,7 @@ HWY_INLINE VF log1p(VF x) {
 // e^2|x| - 1 = e  ->  tanh = e / (e + 2)
 HWY_INLINE VF tanh(VF x) {
   const VF a = at_most(hn::Abs(x), splat(10.0f));
-  const VF e = expm1(hn::Add(a, a));
+  const VF e = expm1_bounded(hn::Add(a, a));
   return hn::CopySign(hn::Div(e, hn::Add(e, splat(2.0f))), x);
 }
 
@@ -189,9 +216,9 @@ HWY_INLINE VF erf(VF x) {
                                  -1.08294046e-1f, 2.512869025e-2f, -4.174668548e-3f,
                                  4.352242896e-4f, -2.116238669e-5f};
   const VF a = at_most(hn::Abs(x), splat(4.05f));
-  VI n;
-  VF e = hn::Add(reduced_expm1(polynomial(a, kQ), n), splat(1.0f));
-  e = hn::NegMulAdd(e, power_of_two(n), splat(1.0f));
+  VF number;
+  VF e = exp_near_zero(split_exponent<127>(polynomial(a, kQ), number));
+  e = hn::NegMulAdd(e, exponent_of(number), splat(1.0f));
   const VF near = hn::MulAdd(x, polynomial(hn::Mul(a, a), kP), x);
   return hn::IfThenElse(hn::Lt(splat(0.93f), a), hn::CopySign(e, x), near);
 }
