@@ -110,93 +110,140 @@ Result<Session> open_session(const Engine& engine, const Tensors& given, uint64_
   return session;
 }
 
-int run(Options& o) {
-  Result<Engine> engine = open_engine(o.engine);
-  if (!engine.ok()) return fail(engine.status());
-  // An engine with dynamic inputs is timed at --shapes.
+// What every stream reads, and how many threads it has.
+struct Subject {
+  Tensors given;
+  int threads = 0;       // of a session; 0: the engine's own
+  int threads_used = 0;  // what that comes to
+};
+
+// An engine with dynamic inputs is timed at --shapes.
+Result<Subject> make_subject(const Options& o, const Engine& engine) {
   std::map<std::string, std::vector<int64_t>> shapes;
-  if (Status s = parse_shapes(o.engine.shapes, shapes); !s.ok()) return fail(s);
-  if (Status s = parse_shapes(o.engine.opt_shapes, shapes); !s.ok()) return fail(s);
-  Result<Tensors> given = load_inputs(o.inputs, engine->inputs(), shapes);
-  if (!given.ok()) return fail(given.status());
-  for (const PortInfo& p : engine->inputs()) {
-    if (given->contains(p.name) || !shapes.contains(p.name)) continue;
+  if (Status s = parse_shapes(o.engine.shapes, shapes); !s.ok()) return s;
+  if (Status s = parse_shapes(o.engine.opt_shapes, shapes); !s.ok()) return s;
+  Result<Tensors> given = load_inputs(o.inputs, engine.inputs(), shapes);
+  if (!given.ok()) return std::move(given).status();
+  Subject subject;
+  subject.given = *std::move(given);
+  for (const PortInfo& p : engine.inputs()) {
+    if (subject.given.contains(p.name) || !shapes.contains(p.name)) continue;
     Result<Tensor> t = random_tensor(p, 1, shapes[p.name]);
-    if (!t.ok()) return fail(t.status());
-    given->emplace(p.name, *std::move(t));
+    if (!t.ok()) return std::move(t).status();
+    subject.given.emplace(p.name, *std::move(t));
   }
   const int hardware = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const int total = o.engine.build.threads > 0 ? o.engine.build.threads : hardware;
-  const int threads = o.streams > 1 ? std::max(1, total / o.streams) : o.engine.build.threads;
-  std::vector<Session> sessions;
-  for (int k = 0; k < o.streams; ++k) {
-    Result<Session> s = open_session(*engine, *given, static_cast<uint64_t>(k) + 1, threads);
-    if (!s.ok()) return fail(s.status());
-    sessions.push_back(*std::move(s));
-  }
-  std::vector<Stream> streams(static_cast<size_t>(o.streams));
+  subject.threads = o.streams > 1 ? std::max(1, total / o.streams) : o.engine.build.threads;
+  subject.threads_used = subject.threads > 0 ? subject.threads : hardware;
+  return subject;
+}
+
+struct Measured {
+  std::vector<double> latencies;  // of all streams, sorted
+  double runs_per_second = 0, mean = 0;
+  MemoryInfo memory;
+  int64_t peak_rss = 0;
+};
+
+// All streams at once, each in a thread of its own.
+Result<Measured> measure(const Options& o, std::vector<Session>& sessions) {
+  std::vector<Stream> streams(sessions.size());
   std::vector<std::thread> workers;
   for (size_t k = 1; k < streams.size(); ++k) {
     workers.emplace_back([&, k] { drive(sessions[k], o.warmup, o.seconds, streams[k]); });
   }
   drive(sessions[0], o.warmup, o.seconds, streams[0]);
   for (std::thread& t : workers) t.join();
-  std::vector<double> all;
-  double per_second = 0;
+  Measured m;
   for (const Stream& s : streams) {
-    if (!s.status.ok()) return fail(s.status);
+    if (!s.status.ok()) return s.status;
     double sum = 0;
     for (double l : s.latencies) sum += l;
-    per_second += static_cast<double>(s.latencies.size()) / sum;
-    all.insert(all.end(), s.latencies.begin(), s.latencies.end());
+    m.runs_per_second += static_cast<double>(s.latencies.size()) / sum;
+    m.latencies.insert(m.latencies.end(), s.latencies.begin(), s.latencies.end());
   }
-  std::sort(all.begin(), all.end());
-  double mean = 0;
-  for (double l : all) mean += l / static_cast<double>(all.size());
+  std::sort(m.latencies.begin(), m.latencies.end());
+  for (double l : m.latencies) m.mean += l / static_cast<double>(m.latencies.size());
+  m.memory = sessions[0].memory();
+  m.peak_rss = peak_resident_bytes();
+  return m;
+}
+
+std::vector<int64_t> shape_of(const Subject& subject, const PortInfo& p) {
+  const auto it = subject.given.find(p.name);
+  return it != subject.given.end() ? it->second.shape() : default_sizes(p, 128);
+}
+
+// The batch: what a run counts for in items per second.
+int64_t items_of(const Subject& subject, const Engine& engine) {
   int64_t items = 1;
-  nlohmann::json sizes;
-  for (const PortInfo& p : engine->inputs()) {
-    const auto it = given->find(p.name);
-    const std::vector<int64_t> shape =
-        it != given->end() ? it->second.shape() : default_sizes(p, 128);
-    sizes[p.name] = shape;
+  for (const PortInfo& p : engine.inputs()) {
+    const std::vector<int64_t> shape = shape_of(subject, p);
     if (!shape.empty()) items = std::max<int64_t>(1, shape[0]);
   }
-  const MemoryInfo memory = sessions[0].memory();
-  const int64_t peak_rss = peak_resident_bytes();
-  auto ms = [](double s) { return s * 1e3; };
+  return items;
+}
+
+void print_json(const Engine& engine, const Subject& subject, const Measured& m) {
+  nlohmann::json sizes;
+  for (const PortInfo& p : engine.inputs()) sizes[p.name] = shape_of(subject, p);
+  auto ms = [&](double q) { return quantile(m.latencies, q) * 1e3; };
+  const auto items = static_cast<double>(items_of(subject, engine));
+  nlohmann::json j = {{"model", engine.model_name()},
+                      {"device", engine.device()},
+                      {"shapes", sizes},
+                      {"threads", subject.threads_used},
+                      {"build_s", engine.build_seconds()},
+                      {"latency_ms",
+                       {{"min", ms(0)},
+                        {"mean", m.mean * 1e3},
+                        {"median", ms(0.5)},
+                        {"p90", ms(0.9)},
+                        {"p95", ms(0.95)},
+                        {"p99", ms(0.99)}}},
+                      {"throughput", m.runs_per_second * items},
+                      {"memory",
+                       {{"weights", m.memory.weights},
+                        {"arena", m.memory.arena},
+                        {"workspace", m.memory.workspace},
+                        {"peak_rss", m.peak_rss}}}};
+  fmt::print("{}\n", j.dump(2));
+}
+
+void print_text(const Engine& engine, const Subject& subject, const Measured& m) {
+  auto ms = [&](double q) { return quantile(m.latencies, q) * 1e3; };
+  auto mb = [](int64_t bytes) { return static_cast<double>(bytes) / 1e6; };
+  const auto items = static_cast<double>(items_of(subject, engine));
+  fmt::print("{} on {}, {} runs\n", engine.model_name(), engine.device(), m.latencies.size());
+  fmt::print("  latency ms   min {:.3f}  median {:.3f}  p90 {:.3f}  p99 {:.3f}\n", ms(0), ms(0.5),
+             ms(0.9), ms(0.99));
+  fmt::print("  throughput   {:.1f} items/s\n", m.runs_per_second * items);
+  fmt::print(
+      "  memory MB    weights {:.1f}  arena {:.1f} (lower bound {:.1f})  workspace {:.1f}  peak "
+      "{:.1f}\n",
+      mb(m.memory.weights), mb(m.memory.arena), mb(m.memory.arena_lower_bound),
+      mb(m.memory.workspace), mb(m.peak_rss));
+}
+
+int run(Options& o) {
+  Result<Engine> engine = open_engine(o.engine);
+  if (!engine.ok()) return fail(engine.status());
+  const Result<Subject> subject = make_subject(o, *engine);
+  if (!subject.ok()) return fail(subject.status());
+  std::vector<Session> sessions;
+  for (int k = 0; k < o.streams; ++k) {
+    Result<Session> s =
+        open_session(*engine, subject->given, static_cast<uint64_t>(k) + 1, subject->threads);
+    if (!s.ok()) return fail(s.status());
+    sessions.push_back(*std::move(s));
+  }
+  const Result<Measured> measured = measure(o, sessions);
+  if (!measured.ok()) return fail(measured.status());
   if (o.json) {
-    nlohmann::json j = {{"model", engine->model_name()},
-                        {"device", engine->device()},
-                        {"shapes", sizes},
-                        {"threads", threads > 0 ? threads : hardware},
-                        {"build_s", engine->build_seconds()},
-                        {"latency_ms",
-                         {{"min", ms(all.front())},
-                          {"mean", ms(mean)},
-                          {"median", ms(quantile(all, 0.5))},
-                          {"p90", ms(quantile(all, 0.9))},
-                          {"p95", ms(quantile(all, 0.95))},
-                          {"p99", ms(quantile(all, 0.99))}}},
-                        {"throughput", per_second * static_cast<double>(items)},
-                        {"memory",
-                         {{"weights", memory.weights},
-                          {"arena", memory.arena},
-                          {"workspace", memory.workspace},
-                          {"peak_rss", peak_rss}}}};
-    fmt::print("{}\n", j.dump(2));
+    print_json(*engine, *subject, *measured);
   } else {
-    fmt::print("{} on {}, {} runs\n", engine->model_name(), engine->device(), all.size());
-    fmt::print("  latency ms   min {:.3f}  median {:.3f}  p90 {:.3f}  p99 {:.3f}\n",
-               ms(all.front()), ms(quantile(all, 0.5)), ms(quantile(all, 0.9)),
-               ms(quantile(all, 0.99)));
-    fmt::print("  throughput   {:.1f} items/s\n", per_second * static_cast<double>(items));
-    fmt::print(
-        "  memory MB    weights {:.1f}  arena {:.1f} (lower bound {:.1f})  workspace {:.1f}  peak "
-        "{:.1f}\n",
-        static_cast<double>(memory.weights) / 1e6, static_cast<double>(memory.arena) / 1e6,
-        static_cast<double>(memory.arena_lower_bound) / 1e6,
-        static_cast<double>(memory.workspace) / 1e6, static_cast<double>(peak_rss) / 1e6);
+    print_text(*engine, *subject, *measured);
   }
   if (o.profile) {
     Profile profile;
