@@ -19,29 +19,43 @@ HWY_BEFORE_NAMESPACE();
 namespace lathe::cpu::HWY_NAMESPACE {
 namespace {
 
-// y = Op(a, b, c) over a block; operands that Op does not take are not read.
-template <class Op>
-void each(const Arg* args, void* out, size_t n) {
+// y = Op(a, b, c) over a block; operands that Op does not take are not read. kHeld: b and c are one
+// value each and stay in registers.
+template <class Op, bool kHeld>
+void loop(const Arg* args, float* y, size_t n) {
   constexpr int kArity = Op::kArity;
   const size_t lanes = hn::Lanes(F());
   const float* a[3] = {};
   size_t step[3] = {};
-  for (int k = 0; k < kArity; ++k)
+  for (int k = 0; k < kArity; ++k) {
     a[k] = static_cast<const float*>(args[k].at), step[k] = args[k].step;
-  auto* y = static_cast<float*>(out);
+  }
+  const VF held1 = kHeld ? hn::LoadU(F(), a[1]) : splat(0.0f);
+  const VF held2 = kHeld && kArity > 2 ? hn::LoadU(F(), a[2]) : held1;
   size_t i = 0;
   for (; i + lanes <= n; i += lanes) {
     const VF x0 = hn::LoadU(F(), a[0] + i * step[0]);
-    const VF x1 = kArity > 1 ? hn::LoadU(F(), a[1] + i * step[1]) : x0;
-    const VF x2 = kArity > 2 ? hn::LoadU(F(), a[2] + i * step[2]) : x0;
+    const VF x1 = kHeld ? held1 : kArity > 1 ? hn::LoadU(F(), a[1] + i * step[1]) : x0;
+    const VF x2 = kHeld ? held2 : kArity > 2 ? hn::LoadU(F(), a[2] + i * step[2]) : x0;
     hn::StoreU(Op()(x0, x1, x2), F(), y + i);
   }
   if (i == n) return;
   const size_t rest = n - i;
   const VF x0 = load_part(a[0] + i * step[0], rest);
-  const VF x1 = kArity > 1 ? load_part(a[1] + i * step[1], rest) : x0;
-  const VF x2 = kArity > 2 ? load_part(a[2] + i * step[2], rest) : x0;
+  const VF x1 = kHeld ? held1 : kArity > 1 ? load_part(a[1] + i * step[1], rest) : x0;
+  const VF x2 = kHeld ? held2 : kArity > 2 ? load_part(a[2] + i * step[2], rest) : x0;
   store_part(Op()(x0, x1, x2), y + i, rest);
+}
+
+template <class Op>
+void each(const Arg* args, void* out, size_t n) {
+  auto* y = static_cast<float*>(out);
+  if constexpr (Op::kArity > 1) {
+    if (args[1].step == 0 && (Op::kArity == 2 || args[2].step == 0)) {
+      return loop<Op, true>(args, y, n);
+    }
+  }
+  loop<Op, false>(args, y, n);
 }
 
 using MF = hn::Mask<F>;

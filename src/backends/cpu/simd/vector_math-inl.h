@@ -60,8 +60,13 @@ HWY_INLINE VF polynomial(VF x, const float (&c)[kCount]) {
 HWY_INLINE hn::Mask<F> is_nan(VF x) { return hn::Not(hn::Eq(x, x)); }
 
 // The larger and smaller where b is no NaN; a NaN in a stays.
+#if HWY_TARGET == HWY_SCALAR
 HWY_INLINE VF at_least(VF a, VF b) { return hn::IfThenElse(hn::Lt(a, b), b, a); }
 HWY_INLINE VF at_most(VF a, VF b) { return hn::IfThenElse(hn::Lt(b, a), b, a); }
+#else  // x86 returns the second operand where one is NaN
+HWY_INLINE VF at_least(VF a, VF b) { return hn::Max(b, a); }
+HWY_INLINE VF at_most(VF a, VF b) { return hn::Min(b, a); }
+#endif
 
 // 2^n, -126 <= n <= 127
 HWY_INLINE VF power_of_two(VI n) {
