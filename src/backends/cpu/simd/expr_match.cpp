@@ -40,10 +40,11 @@ std::optional<FloatOp> float_op(ScalarOp op) {
     SAME(Add)
     SAME(Sub)
     SAME(Mul)
-    SAME(Div) SAME(Min) SAME(Max) SAME(Neg) SAME(Abs) SAME(Sign) SAME(Exp) SAME(Log) SAME(Log1p)
-        SAME(Expm1) SAME(Sqrt) SAME(Reciprocal) SAME(Sin) SAME(Cos) SAME(Tanh) SAME(Erf)
-            SAME(Sigmoid) SAME(Floor) SAME(Ceil) SAME(Round) SAME(Trunc) SAME(IsNan) SAME(IsInf)
-                SAME(Equal) SAME(NotEqual) SAME(Less) SAME(LessEqual)
+    SAME(Div)
+    SAME(Min) SAME(Max) SAME(Neg) SAME(Abs) SAME(Sign) SAME(Exp) SAME(Log) SAME(Log1p) SAME(Expm1)
+        SAME(Sqrt) SAME(Reciprocal) SAME(Sin) SAME(Cos) SAME(Tanh) SAME(Erf) SAME(Sigmoid)
+            SAME(Floor) SAME(Ceil) SAME(Round) SAME(Trunc) SAME(IsNan) SAME(IsInf) SAME(Equal)
+                SAME(NotEqual) SAME(Less) SAME(LessEqual)
 #undef SAME
                     default : return std::nullopt;
   }
