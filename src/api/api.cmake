@@ -6,5 +6,18 @@ add_library(lathe_shared SHARED $<TARGET_OBJECTS:lathe_api>)
 set_target_properties(lathe_shared PROPERTIES OUTPUT_NAME lathe VERSION ${PROJECT_VERSION} SOVERSION 0 LINKER_LANGUAGE CXX)
 target_link_libraries(lathe_shared PRIVATE lathe_api)
 target_link_options(lathe_shared PRIVATE -Wl,--exclude-libs,ALL -Wl,--gc-sections)
-target_include_directories(lathe_shared INTERFACE ${PROJECT_SOURCE_DIR}/include)
 add_library(lathe ALIAS lathe_shared)
+
+add_library(lathe_runtime_shared SHARED
+  api/describe.cpp api/devices.cpp api/engine.cpp api/session.cpp api/tensor.cpp api/tensor_io.cpp
+  api/runtime/tensor_pb.cpp)
+set_target_properties(lathe_runtime_shared PROPERTIES OUTPUT_NAME lathe-runtime VERSION ${PROJECT_VERSION} SOVERSION 0)
+target_compile_definitions(lathe_runtime_shared PRIVATE LATHE_VERSION="${PROJECT_VERSION}")
+target_link_libraries(lathe_runtime_shared PRIVATE lathe_runtime lathe_engine lathe_cuda lathe_cpu lathe_device lathe_ops)
+target_link_options(lathe_runtime_shared PRIVATE -Wl,--exclude-libs,ALL -Wl,--gc-sections)
+
+foreach(library lathe_shared lathe_runtime_shared)
+  target_include_directories(${library} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                                                  $<INSTALL_INTERFACE:include>)
+  target_compile_features(${library} INTERFACE cxx_std_20)
+endforeach()

@@ -17,6 +17,7 @@
 #include "compiler/compiler.h"
 #include "engine/format.h"
 #include "onnx/load.h"
+#include "onnx/node_import.h"
 
 namespace lathe {
 
@@ -264,6 +265,11 @@ std::vector<PortInfo> Model::outputs() const {
   for (const GraphPort& p : state_->graph.outputs)
     infos.push_back(port_info(p.name, p.value->type));
   return infos;
+}
+
+std::vector<std::string> onnx_operators() {
+  const std::vector<std::string_view> names = imported_operators();
+  return {names.begin(), names.end()};
 }
 
 int Model::node_count() const { return state_->nodes; }

@@ -5,8 +5,8 @@
 #include <charconv>
 
 #include "api/api_state.h"
+#include "api/tensor_pb.h"
 #include "base/file.h"
-#include "onnx/tensor_proto.h"
 
 namespace lathe {
 namespace {
@@ -146,18 +146,17 @@ Result<Tensor> read_tensor(const std::string& path) {
     if (!t.ok()) return std::move(t).status().at(path);
     return TensorAccess::from(*t);
   }
-  Result<NamedTensor> t = read_named_tensor_proto(bytes);
+  Result<Tensor> t = read_pb(bytes);
   if (!t.ok()) return std::move(t).status().at(path);
-  Tensor tensor = TensorAccess::from(t->value);
-  TensorAccess::set_name(tensor, std::move(t->name));
-  return tensor;
+  return t;
 }
 
 Status write_tensor(const std::string& path, const Tensor& tensor) {
   const HostTensor t = LATHE_TRY(TensorAccess::to(tensor));
   if (path.ends_with(".pb")) {
-    const std::string bytes = write_tensor_proto(t);
-    return write_file_atomically(path, std::as_bytes(std::span(bytes)));
+    Result<std::string> bytes = write_pb(t);
+    if (!bytes.ok()) return std::move(bytes).status().at(path);
+    return write_file_atomically(path, std::as_bytes(std::span(*bytes)));
   }
   Result<std::vector<std::byte>> bytes = format_npy(t);
   if (!bytes.ok()) return std::move(bytes).status().at(path);

@@ -52,6 +52,24 @@ TEST(EngineBytes, AreRefusedWithACureWhenTheyAreOfAnotherVersion) {
   EXPECT_EQ(s.cure(), "build it again from its model");
 }
 
+TEST(EngineBytes, AreTheSameForTheSameModelAndTimingCache) {
+  const std::string cache = ::testing::TempDir() + "lathe_same_bytes.cache";
+  std::remove(cache.c_str());
+  BuildOptions options;
+  options.timing_cache = cache;
+  options.shapes = {{"image", {{4, 1, 8, 8}}}};
+  std::vector<std::byte> bytes[3];
+  for (std::vector<std::byte>& b : bytes) {
+    Result<Engine> engine = Engine::build(demo_model("digits.onnx"), options);
+    ASSERT_TRUE(engine.ok()) << engine.status().message();
+    b = *engine->serialize();
+  }
+  // The first build measured; the second and the third found everything in the cache.
+  EXPECT_TRUE(bytes[1] == bytes[2]);
+  EXPECT_TRUE(bytes[0] == bytes[1]);
+  std::remove(cache.c_str());
+}
+
 TEST(EngineBytes, ReadAndWrittenAgainAreTheSame) {
   for (const char* network : {"digits.onnx", "upscale.onnx"}) {
     const Result<std::vector<std::byte>> bytes = demo_engine(network).serialize();
