@@ -35,18 +35,37 @@ bool jumps(ScalarOp op) {
 
 std::optional<FloatOp> float_op(ScalarOp op) {
   switch (op) {
-#define SAME(name) \
-  case ScalarOp::name: return FloatOp::name;
-    SAME(Add)
-    SAME(Sub)
-    SAME(Mul)
-    SAME(Div)
-    SAME(Min) SAME(Max) SAME(Neg) SAME(Abs) SAME(Sign) SAME(Exp) SAME(Log) SAME(Log1p) SAME(Expm1)
-        SAME(Sqrt) SAME(Reciprocal) SAME(Sin) SAME(Cos) SAME(Tanh) SAME(Erf) SAME(Sigmoid)
-            SAME(Floor) SAME(Ceil) SAME(Round) SAME(Trunc) SAME(IsNan) SAME(IsInf) SAME(Equal)
-                SAME(NotEqual) SAME(Less) SAME(LessEqual)
-#undef SAME
-                    default : return std::nullopt;
+    case ScalarOp::Add: return FloatOp::Add;
+    case ScalarOp::Sub: return FloatOp::Sub;
+    case ScalarOp::Mul: return FloatOp::Mul;
+    case ScalarOp::Div: return FloatOp::Div;
+    case ScalarOp::Min: return FloatOp::Min;
+    case ScalarOp::Max: return FloatOp::Max;
+    case ScalarOp::Neg: return FloatOp::Neg;
+    case ScalarOp::Abs: return FloatOp::Abs;
+    case ScalarOp::Sign: return FloatOp::Sign;
+    case ScalarOp::Exp: return FloatOp::Exp;
+    case ScalarOp::Log: return FloatOp::Log;
+    case ScalarOp::Log1p: return FloatOp::Log1p;
+    case ScalarOp::Expm1: return FloatOp::Expm1;
+    case ScalarOp::Sqrt: return FloatOp::Sqrt;
+    case ScalarOp::Reciprocal: return FloatOp::Reciprocal;
+    case ScalarOp::Sin: return FloatOp::Sin;
+    case ScalarOp::Cos: return FloatOp::Cos;
+    case ScalarOp::Tanh: return FloatOp::Tanh;
+    case ScalarOp::Erf: return FloatOp::Erf;
+    case ScalarOp::Sigmoid: return FloatOp::Sigmoid;
+    case ScalarOp::Floor: return FloatOp::Floor;
+    case ScalarOp::Ceil: return FloatOp::Ceil;
+    case ScalarOp::Round: return FloatOp::Round;
+    case ScalarOp::Trunc: return FloatOp::Trunc;
+    case ScalarOp::IsNan: return FloatOp::IsNan;
+    case ScalarOp::IsInf: return FloatOp::IsInf;
+    case ScalarOp::Equal: return FloatOp::Equal;
+    case ScalarOp::NotEqual: return FloatOp::NotEqual;
+    case ScalarOp::Less: return FloatOp::Less;
+    case ScalarOp::LessEqual: return FloatOp::LessEqual;
+    default: return std::nullopt;
   }
 }
 
