@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One expression over strided operands. INPUTS, OUTPUTS, the types I0.. and O0.., evaluate() and the
-// lines that load and store them are generated (elementwise.cpp).
+// One expression over strided operands. INPUTS, OUTPUTS, the types I0.. and O0.., evaluate() and
+// the lines that load and store them are generated (elementwise.cpp).
 struct Args {
   const void* in[INPUTS];
   void* out[OUTPUTS];
@@ -88,8 +88,7 @@ extern "C" __global__ void elementwise_strided(const __grid_constant__ Args a) {
     }
     In x;
     Out y;
-    LOAD
-    evaluate(x, y);
+    LOAD evaluate(x, y);
     STORE
   }
 }

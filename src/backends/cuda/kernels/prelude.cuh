@@ -169,7 +169,7 @@ template <class F>
 inline F f_reciprocal(F a) {
   return F(1) / a;
 }
-#define FLOAT_FUNCTION(name, single, twice)         \
+#define FLOAT_FUNCTION(name, single, twice)        \
   inline float name(float a) { return single(a); } \
   inline double name(double a) { return twice(a); }
 FLOAT_FUNCTION(f_abs, fabsf, fabs)
