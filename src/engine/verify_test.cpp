@@ -107,7 +107,7 @@ TEST_F(VerifyPlan, RefusesAliasesOfAnotherSize) {
 }
 TEST_F(VerifyPlan, RefusesAliasesWithMorePadding) {
   const TensorId padded =
-      b.tensor("padded", {DType::F32, {Dim::symbol("N"), 4}, Layout::Blocked16});
+      b.tensor("padded", {DType::F32, {Dim::symbol("N"), 4, 1}, Layout::Blocked16});
   b.alias(padded, sum);
   refused("its alias is padded in another way");
 }
