@@ -28,9 +28,13 @@ Cost cost_of(const OpInstance& op) {
     anchor.out = f.anchor_out;
     anchor.fusion = {};
   }
+  // The operator knows what it reads of its operands: a Gather does not read the whole table.
   Cost cost;
+  size_t known_in = 0, known_out = 0;
   if (op.def->cost != nullptr) {
-    cost.flops = op.def->cost(anchor).flops;
+    cost = op.def->cost(anchor);
+    known_in = anchor.in.size();
+    known_out = anchor.out.size();
   } else {
     for (const TensorType& t : anchor.out) cost.flops += static_cast<double>(t.shape.elements());
   }
@@ -42,8 +46,8 @@ Cost cost_of(const OpInstance& op) {
   if (!f.epilogue.empty()) {
     cost.flops += work(f.epilogue) * static_cast<double>(op.out[0].shape.elements());
   }
-  for (const TensorType& t : op.in) cost.bytes += size_of(t);
-  for (const TensorType& t : op.out) cost.bytes += size_of(t);
+  for (size_t k = known_in; k < op.in.size(); ++k) cost.bytes += size_of(op.in[k]);
+  for (size_t k = known_out; k < op.out.size(); ++k) cost.bytes += size_of(op.out[k]);
   return cost;
 }
 
