@@ -321,7 +321,7 @@ TEST(Tuner, EveryResultIsCompared) {
   EXPECT_NE(sampled.certificate.rejected[0].find("result 1"), std::string::npos);
 }
 
-TEST(Tuner, RoundedIntegersMayBeOneBesideAndExactOnesMayNot) {
+TEST(Tuner, ExactIntegersMayNotBeOneBeside) {
   const Tactic off = tactic("off", load<1, one_more>);
   const TensorType i32{DType::I32, {8}};
   EXPECT_EQ(Trying({&off, &kSlow}).choose(instance("(a:i32) -> add(a, 1:i32)", {i32})).tactic->name,
