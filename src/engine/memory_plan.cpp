@@ -2,6 +2,7 @@
 #include "engine/memory_plan.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "base/math.h"
@@ -198,6 +199,11 @@ class Planner {
       if (blocks_[static_cast<size_t>(b)].on_host == on_host) order.push_back(b);
     }
     auto at = [&](int b) -> const Block& { return blocks_[static_cast<size_t>(b)]; };
+    constexpr size_t kMany = 20000;  // best fit looks at every pair
+    if (order.size() > kMany) {
+      arena = assign_in_turn(std::move(order));
+      return;
+    }
     std::stable_sort(order.begin(), order.end(),
                      [&](int a, int b) { return at(a).bytes > at(b).bytes; });
     arena = assign(order);
@@ -235,6 +241,36 @@ class Planner {
           std::upper_bound(placed.begin(), placed.end(), &b,
                            [](const Block* x, const Block* y) { return x->place < y->place; }),
           &b);
+    }
+    return arena;
+  }
+
+  // In order of time, each into the smallest place that is free again: for very long plans.
+  int64_t assign_in_turn(std::vector<int> order) {
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+      return blocks_[static_cast<size_t>(a)].first < blocks_[static_cast<size_t>(b)].first;
+    });
+    struct Place {
+      int64_t begin, bytes;
+    };
+    std::multimap<int, Place> taken;       // by the last step
+    std::multimap<int64_t, int64_t> free;  // begin by bytes
+    int64_t arena = 0;
+    for (int index : order) {
+      Block& b = blocks_[static_cast<size_t>(index)];
+      while (!taken.empty() && taken.begin()->first < b.first) {
+        free.emplace(taken.begin()->second.bytes, taken.begin()->second.begin);
+        taken.erase(taken.begin());
+      }
+      Place place{arena, b.bytes};
+      if (const auto fits = free.lower_bound(b.bytes); fits != free.end()) {
+        place = {fits->second, fits->first};
+        free.erase(fits);
+      } else {
+        arena += b.bytes;
+      }
+      b.place = place.begin;
+      taken.emplace(b.last, place);
     }
     return arena;
   }

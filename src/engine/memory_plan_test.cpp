@@ -143,11 +143,11 @@ TEST(MemoryPlan, ViolatedConstraintsAreRefused) {
 }
 
 // A random network of steps with one to three operands, shared in place here and there.
-Plan random_plan(uint64_t seed) {
+Plan random_plan(uint64_t seed, int64_t least = 5, int64_t most = 60) {
   Random random(seed);
   PlanBuilder b;
   std::vector<TensorId> values = {b.input("x", f32({64}))};
-  const auto steps = static_cast<int>(random.integer(5, 60));
+  const auto steps = static_cast<int>(random.integer(least, most));
   for (int k = 0; k < steps; ++k) {
     const int64_t size = random.integer(0, 3) == 0 ? 64 : random.integer(1, 5000);
     auto pick = [&] {
@@ -217,6 +217,13 @@ TEST(MemoryPlan, NothingAliveIsOverwrittenInRandomPlans) {
     expect_sound(random_plan(seed));
     if (HasFatalFailure()) return;
   }
+}
+
+TEST(MemoryPlan, VeryLongPlansArePlacedInGoodTime) {
+  const Plan plan = random_plan(1, 40000, 40000);
+  expect_sound(plan);
+  const MemoryPlan m = *plan_memory(plan, {});
+  EXPECT_LE(m.device_arena, 4 * m.lower_bound);
 }
 
 // Residual stages that halve the picture and double the channels, as networks have them.
