@@ -53,7 +53,7 @@ class Demo:
         engine = self.file(network, device, kind, "engine")
         model = MODELS / f"{network}.onnx"
         library = pathlib.Path(self.lathe).parent.parent / "src" / "liblathe.so"
-        newest = max(os.path.getmtime(p) for p in (model, self.lathe, library) if p.exists())
+        newest = max(os.path.getmtime(p) for p in (model, self.lathe, library) if os.path.exists(p))
         if engine.exists() and os.path.getmtime(engine) > newest:
             return False
         low, opt, high = NETWORKS[network]["range"]
