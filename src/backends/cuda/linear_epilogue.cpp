@@ -12,9 +12,19 @@ bool is_zero(const ExprNode& n) {
   return n.op == ScalarOp::Literal && n.value == 0 && n.integer == 0;
 }
 
+// The node behind casts between float types: libraries compute in F32 whatever they read and write.
+int behind_casts(const Expr& e, int node) {
+  for (;;) {
+    const ExprNode& n = e.nodes()[static_cast<size_t>(node)];
+    if (n.op != ScalarOp::Cast || !is_float(n.dtype)) return node;
+    if (!is_float(e.nodes()[static_cast<size_t>(n.args[0])].dtype)) return node;
+    node = n.args[0];
+  }
+}
+
 // The inputs that a tree of additions sums; false when something else is in it.
 bool collect_sum(const Expr& e, int node, std::vector<int>& inputs) {
-  const ExprNode& n = e.nodes()[static_cast<size_t>(node)];
+  const ExprNode& n = e.nodes()[static_cast<size_t>(behind_casts(e, node))];
   if (n.op == ScalarOp::Input) {
     inputs.push_back(n.input);
     return true;
@@ -80,7 +90,7 @@ Support match_linear(const OpInstance& op, int bias, int vector_axis, LinearEpil
   const Expr& e = op.fusion.epilogue;
   if (e.empty()) return Support::yes();
   if (e.outputs().size() != 1) return Support::no("one result only");
-  int root = e.outputs()[0];
+  int root = behind_casts(e, e.outputs()[0]);
   const ExprNode& top = e.nodes()[static_cast<size_t>(root)];
   if (top.op == ScalarOp::Max) {
     const bool first = is_zero(e.nodes()[static_cast<size_t>(top.args[0])]);

@@ -34,6 +34,17 @@ TEST(LinearEpilogue, ReluMayStandOnEitherSide) {
   EXPECT_TRUE(e.relu);
 }
 
+TEST(LinearEpilogue, SeesThroughCastsBetweenFloats) {
+  LinearEpilogue e;
+  const char* text =
+      "(y:f32, r:f32, a:f32) -> "
+      "cast(max(add(cast(y, f64), cast(r, f64)), 0:f64), f32)";
+  ASSERT_TRUE(match_linear(product(text, {{4, 16}}), -1, 1, &e));
+  EXPECT_TRUE(e.relu);
+  EXPECT_EQ(e.tensor, 2);
+  EXPECT_FALSE(match_linear(product("(y:f32, a:f32) -> cast(cast(y, i32), f32)", {}), -1, 1, &e));
+}
+
 TEST(LinearEpilogue, DeclinesWhatIsNoSum) {
   LinearEpilogue e;
   EXPECT_FALSE(match_linear(product("(y:f32, a:f32) -> sigmoid(y)", {}), -1, 1, &e));
