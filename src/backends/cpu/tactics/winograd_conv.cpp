@@ -4,7 +4,7 @@
 // while it is in a core's cache; where the picture is small, all threads share one block.
 //
 // A value rounds by the size of what its whole tile reads, not of its own window only. So 4x4 is
-// offered from 64 channels on, where the sums are long enough to hide it, and padding that leaves
+// offered from 48 channels on, where the sums are long enough to hide it, and padding that leaves
 // windows of fewer than four terms a channel is declined.
 #include <algorithm>
 #include <limits>
@@ -23,7 +23,7 @@ namespace {
 constexpr int kRank = 4;
 constexpr size_t kMaxOperands = 16;
 constexpr int kMaxPixels = 36;
-constexpr int64_t kLeastChannels = 16, kLeastForFour = 64;
+constexpr int64_t kLeastChannels = 16, kLeastForFour = 48;
 constexpr int64_t kBlockBytes = 768 << 10;  // of transformed data; with weights a 1 MB cache
 constexpr int64_t kFewTiles = 28;           // below, a block's products wait for weights
 constexpr std::string_view kTile = "tile=";

@@ -197,7 +197,7 @@ TEST(WinogradConv, OffersLargeTilesForLongSumsOnly) {
   std::unique_ptr<Device> cpu = make_cpu_device();
   auto offered = [&](const OpInstance& op) { return winograd_conv().configs(op, cpu->info()); };
   EXPECT_EQ(offered(conv({1, 64, 56, 56, 64})), (std::vector<Config>{"tile=4", "tile=2"}));
-  EXPECT_EQ(offered(conv({1, 48, 56, 56, 64})), (std::vector<Config>{"tile=2"}));
+  EXPECT_EQ(offered(conv({1, 32, 56, 56, 64})), (std::vector<Config>{"tile=2"}));
 }
 
 }  // namespace
