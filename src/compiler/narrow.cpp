@@ -31,6 +31,28 @@ class Narrower {
     return flush();
   }
 
+  // FP16 steps that the device runs by the reference alone compute in FP32 instead, which is wider;
+  // their results are rounded as the model says.
+  Status widen(const Stage& stage) {
+    const bool any = std::any_of(plan_.tensors.begin(), plan_.tensors.end(),
+                                 [](const PlanTensor& t) { return t.type.dtype == DType::F16; });
+    if (!any) return {};
+    for (size_t s = 0; s < plan_.steps.size(); ++s) {
+      Step step = plan_.steps[s];
+      const bool half = std::any_of(step.op.in.begin(), step.op.in.end(),
+                                    [](const TensorType& t) { return t.dtype == DType::F16; });
+      if (half && !step.op.def->is("Pointwise") &&
+          !stage.tuner.supported(LATHE_TRY(at_point(step, stage.point)))) {
+        for (TensorId& t : step.in) {
+          if (t >= 0 && tensor(plan_, t).type.dtype == DType::F16)
+            t = LATHE_TRY(cast(t, DType::F32));
+        }
+      }
+      LATHE_TRY(emit(step));
+    }
+    return flush();
+  }
+
  private:
   bool is_wide(TensorId t) const { return tensor(plan_, t).type.dtype == DType::F32; }
 
@@ -172,7 +194,7 @@ Status narrow_types(Plan& plan, const Stage& stage) {
   const bool gpu = device.kind == DeviceKind::Cuda;
   if (stage.options.fp16 && (gpu || device.has("fp16"))) return Narrower(plan, DType::F16).run();
   if (stage.options.bf16 && (gpu || device.has("bf16"))) return Narrower(plan, DType::BF16).run();
-  return {};
+  return gpu ? Status() : Narrower(plan, DType::F32).widen(stage);
 }
 
 }  // namespace lathe

@@ -245,6 +245,17 @@ TEST(NarrowTypes, DoublePrecisionIsNotNarrowed) {
   c.expect_right(1e-12);
 }
 
+TEST(NarrowTypes, HalfPrecisionThatNoTacticRunsIsComputedInSinglePrecision) {
+  const std::string text = "graph g(%x: f16[1,16,8,8], %w: f16[16,16,3,3]) {\n" +
+                           conv("c", "x", "w", 1) +
+                           pointwise("r", "(a:f16) -> max(a, 0:f16)", "%c") + "  return y=%r\n}\n";
+  const Compiled c(text);
+  EXPECT_NE(c.first("Conv").tactic, "reference") << c.steps();
+  c.expect_right(2e-3);
+  for (const PlanPort& p : c.plan.outputs)
+    EXPECT_EQ(c.plan.tensors[static_cast<size_t>(p.tensor)].type.dtype, DType::F16);
+}
+
 TEST(Verifying, EveryStepThatIsNoReferenceCarriesItsCheck) {
   for (const bool tune : {true, false}) {
     CompileOptions o;
