@@ -91,7 +91,6 @@ Schedule schedule_of(const Geometry& g, int threads) {
     return s;
   }
   s.block = alone;
-  if (alone >= g.tile_columns) s.block = alone / g.tile_columns * g.tile_columns;
   return s;
 }
 
@@ -139,19 +138,16 @@ class PreparedWinograd : public Prepared {
   }
 
   Status launch(const Buffers& at, Stream&) const override {
-    const int64_t tiles = g_.tiles(), blocks = ceil_div(tiles, schedule_.block);
+    const int64_t tiles = g_.tiles();
     if (schedule_.together) {
-      for (int64_t b = 0; b < blocks; ++b) run_together(at, block(at, 0, b));
+      for (int64_t t = 0; t < tiles; t += schedule_.block) {
+        run_together(at, block(at, 0, t, std::min(tiles, t + schedule_.block)));
+      }
       return {};
     }
     parallel_for(slots_, 1, [&](int64_t begin, int64_t end) {
       for (int64_t slot = begin; slot < end; ++slot) {
-        for (int64_t b = blocks * slot / slots_; b < blocks * (slot + 1) / slots_; ++b) {
-          const Block own = block(at, slot, b);
-          enter(at, own, 0, own.tiles);
-          multiply(own, 0, products());
-          leave(at, own, 0, own.tiles);
-        }
+        run_alone(at, slot, tiles * slot / slots_, tiles * (slot + 1) / slots_);
       }
     });
     return {};
@@ -168,10 +164,20 @@ class PreparedWinograd : public Prepared {
     int64_t image, row, column, count;
   };
 
-  Block block(const Buffers& at, int64_t slot, int64_t b) const {
+  Block block(const Buffers& at, int64_t slot, int64_t first, int64_t end) const {
     float* v = static_cast<float*>(at.workspace) + slot * slot_floats_;
-    const int64_t first = b * schedule_.block;
-    return {first, std::min(schedule_.block, g_.tiles() - first), v, v + g_.points * v_point_};
+    return {first, end - first, v, v + g_.points * v_point_};
+  }
+
+  // Tiles [begin, end) in blocks of even size.
+  void run_alone(const Buffers& at, int64_t slot, int64_t begin, int64_t end) const {
+    const int64_t tiles = end - begin, blocks = ceil_div(tiles, schedule_.block);
+    for (int64_t k = 0; k < blocks; ++k) {
+      const Block b = block(at, slot, begin + tiles * k / blocks, begin + tiles * (k + 1) / blocks);
+      enter(at, b, 0, b.tiles);
+      multiply(b, 0, products());
+      leave(at, b, 0, b.tiles);
+    }
   }
 
   void run_together(const Buffers& at, const Block& b) const {
