@@ -53,18 +53,18 @@ using ShapeRange = std::vector<std::vector<int64_t>>;
 enum class VerifyMode { Off, Sample, Full };
 
 struct BuildOptions {
-  std::string device = "cpu";              // "cpu", "cuda", "cuda:1"
+  std::string device = "cpu";  // "cpu", "cuda", "cuda:1"
   bool fp16 = false, bf16 = false, tf32 = false;
   std::map<std::string, ShapeRange> shapes;  // inputs not named accept every size, tuned at 1
-  int threads = 0;                         // 0: what the container may use
-  int64_t workspace_bytes = -1;            // -1: no limit
-  std::string timing_cache;                // file; "": the user's cache folder; "none": memory only
+  int threads = 0;                           // 0: what the container may use
+  int64_t workspace_bytes = -1;              // -1: no limit
+  std::string timing_cache;  // file; "": the user's cache folder; "none": memory only
   bool tune = true;
   bool fuse = true;
   VerifyMode verify = VerifyMode::Sample;
   std::vector<std::string> disabled_passes;
   std::string dump_passes_dir;
-  int64_t memory_budget_bytes = -1;        // for reading and folding; -1: half of the machine's
+  int64_t memory_budget_bytes = -1;  // for reading and folding; -1: half of the machine's
   // Hostile settings for tests: "reference_only", "random_tactic=SEED", "slowest_tactic",
   // "text_roundtrip", "engine_roundtrip", "poisoned_buffers".
   std::vector<std::string> test_settings;
@@ -80,7 +80,7 @@ class LATHE_API Model {
   static Result<Model> parse(std::span<const std::byte> onnx, std::string name = "model");
   std::vector<PortInfo> inputs() const;
   std::vector<PortInfo> outputs() const;
-  int node_count() const;                  // of the file's graph, constants not counted
+  int node_count() const;  // of the file's graph, constants not counted
 
  private:
   friend class Engine;
@@ -88,21 +88,21 @@ class LATHE_API Model {
 };
 
 struct StepInfo {
-  std::string name;       // the model's nodes that it computes
-  std::string op;         // "Conv{...}(f32[1,3,224,224], ...) -> (...)"
-  std::string device;     // "cpu", "cuda"
+  std::string name;    // the model's nodes that it computes
+  std::string op;      // "Conv{...}(f32[1,3,224,224], ...) -> (...)"
+  std::string device;  // "cpu", "cuda"
   std::string tactic;
   std::string config;
   double seconds = 0;     // at the tuned point
   bool measured = false;  // false: by the cost model
   std::string why;
-  double max_error = 0;   // against the reference
+  double max_error = 0;  // against the reference
   bool checked = false;
 };
 
 struct MemoryInfo {
-  int64_t weights = 0;    // packed and uploaded
-  int64_t arena = 0;      // activations of one session at its current shape
+  int64_t weights = 0;  // packed and uploaded
+  int64_t arena = 0;    // activations of one session at its current shape
   int64_t workspace = 0;
   int64_t arena_lower_bound = 0;
 };
@@ -112,9 +112,9 @@ class Session;
 class LATHE_API Engine {
  public:
   static Result<Engine> build(const Model& model, const BuildOptions& options = {});
-  static Result<Engine> load(const std::string& path);      // mapped
+  static Result<Engine> load(const std::string& path);            // mapped
   static Result<Engine> parse(std::span<const std::byte> bytes);  // copied
-  Status save(const std::string& path) const;               // written beside and renamed
+  Status save(const std::string& path) const;                     // written beside and renamed
   Result<std::vector<std::byte>> serialize() const;
 
   std::vector<PortInfo> inputs() const;
@@ -123,7 +123,7 @@ class LATHE_API Engine {
   std::string device() const;
   std::string model_name() const;
   int nodes_in_model() const;
-  double build_seconds() const;            // 0 for a loaded one
+  double build_seconds() const;  // 0 for a loaded one
   // Largest error of a step; of each output end to end (empty when not verified).
   double certified_step_error() const;
   std::vector<double> certified_end_to_end() const;
@@ -132,7 +132,7 @@ class LATHE_API Engine {
 
   struct OpenOptions {
     int threads = 0;
-    void* cuda_stream = nullptr;           // CUstream to run on; null: one of its own
+    void* cuda_stream = nullptr;  // CUstream to run on; null: one of its own
     bool poison = false;
   };
   Result<Session> open() const;
@@ -151,7 +151,8 @@ class LATHE_API Session {
 
   Status set_shape(std::string_view input, std::span<const int64_t> sizes);
   Status set_input(std::string_view input, const Tensor& tensor);  // copied
-  // The caller's memory, used in place until rebound; `on_device`: a GPU pointer of the engine's device.
+  // The caller's memory, used in place until rebound; `on_device`: a GPU pointer of the engine's
+  // device.
   Status bind_input(std::string_view input, const void* data, size_t bytes, bool on_device = false);
   Status bind_output(std::string_view output, void* data, size_t bytes, bool on_device = false);
   Result<std::vector<int64_t>> output_shape(std::string_view output);
@@ -174,9 +175,9 @@ class LATHE_API Session {
 
 // Facts for `lathe ops | devices | version`.
 struct DeviceDescription {
-  std::string id;          // "cpu", "cuda:0"
+  std::string id;  // "cpu", "cuda:0"
   std::string name, features, libraries;
-  std::string error;       // why it cannot be used; empty: fine
+  std::string error;  // why it cannot be used; empty: fine
 };
 LATHE_API std::vector<DeviceDescription> devices();
 struct OpDescription {
@@ -187,7 +188,8 @@ LATHE_API std::vector<OpDescription> operators();
 LATHE_API std::vector<std::string> onnx_operators();
 LATHE_API const char* version();
 
-// Messages go nowhere unless a sink is set or LATHE_LOG=debug|info|warn|error is in the environment.
+// Messages go nowhere unless a sink is set or LATHE_LOG=debug|info|warn|error is in the
+// environment.
 LATHE_API void set_log_sink(void (*sink)(void* user, int level, const char* message), void* user);
 
 }  // namespace lathe

@@ -15,23 +15,81 @@
 namespace lathe {
 
 enum class Type : uint8_t {
-  F32, F64, F16, BF16, I8, I16, I32, I64, U8, U16, U32, U64, Bool, String, C64, C128,
-  F8E4M3FN, F8E4M3FNUZ, F8E5M2, F8E5M2FNUZ, F8E8M0, F4E2M1, I4, U4, I2, U2,
+  F32,
+  F64,
+  F16,
+  BF16,
+  I8,
+  I16,
+  I32,
+  I64,
+  U8,
+  U16,
+  U32,
+  U64,
+  Bool,
+  String,
+  C64,
+  C128,
+  F8E4M3FN,
+  F8E4M3FNUZ,
+  F8E5M2,
+  F8E5M2FNUZ,
+  F8E8M0,
+  F4E2M1,
+  I4,
+  U4,
+  I2,
+  U2,
 };
 LATHE_API const char* to_string(Type type);  // "f32"
 
-template <class T> struct TypeOf;
-template <> struct TypeOf<float> { static constexpr Type value = Type::F32; };
-template <> struct TypeOf<double> { static constexpr Type value = Type::F64; };
-template <> struct TypeOf<int8_t> { static constexpr Type value = Type::I8; };
-template <> struct TypeOf<int16_t> { static constexpr Type value = Type::I16; };
-template <> struct TypeOf<int32_t> { static constexpr Type value = Type::I32; };
-template <> struct TypeOf<int64_t> { static constexpr Type value = Type::I64; };
-template <> struct TypeOf<uint8_t> { static constexpr Type value = Type::U8; };
-template <> struct TypeOf<uint16_t> { static constexpr Type value = Type::U16; };
-template <> struct TypeOf<uint32_t> { static constexpr Type value = Type::U32; };
-template <> struct TypeOf<uint64_t> { static constexpr Type value = Type::U64; };
-template <> struct TypeOf<bool> { static constexpr Type value = Type::Bool; };
+template <class T>
+struct TypeOf;
+template <>
+struct TypeOf<float> {
+  static constexpr Type value = Type::F32;
+};
+template <>
+struct TypeOf<double> {
+  static constexpr Type value = Type::F64;
+};
+template <>
+struct TypeOf<int8_t> {
+  static constexpr Type value = Type::I8;
+};
+template <>
+struct TypeOf<int16_t> {
+  static constexpr Type value = Type::I16;
+};
+template <>
+struct TypeOf<int32_t> {
+  static constexpr Type value = Type::I32;
+};
+template <>
+struct TypeOf<int64_t> {
+  static constexpr Type value = Type::I64;
+};
+template <>
+struct TypeOf<uint8_t> {
+  static constexpr Type value = Type::U8;
+};
+template <>
+struct TypeOf<uint16_t> {
+  static constexpr Type value = Type::U16;
+};
+template <>
+struct TypeOf<uint32_t> {
+  static constexpr Type value = Type::U32;
+};
+template <>
+struct TypeOf<uint64_t> {
+  static constexpr Type value = Type::U64;
+};
+template <>
+struct TypeOf<bool> {
+  static constexpr Type value = Type::Bool;
+};
 
 class LATHE_API Tensor {
  public:
@@ -73,6 +131,7 @@ class LATHE_API Tensor {
 
 // `.npy` (NumPy) and `.pb` (ONNX TensorProto) files; the content decides, not the name.
 LATHE_API Result<Tensor> read_tensor(const std::string& path);
-LATHE_API Status write_tensor(const std::string& path, const Tensor& tensor);  // .npy or .pb by name
+LATHE_API Status write_tensor(const std::string& path,
+                              const Tensor& tensor);  // .npy or .pb by name
 
 }  // namespace lathe

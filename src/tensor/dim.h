@@ -44,8 +44,8 @@ class Dim {
   bool is(int64_t v) const { return is_constant() && constant_ == v; }
   int64_t value() const;  // LATHE_CHECKs is_constant
   std::optional<int64_t> constant() const;
-  bool is_symbol() const;  // exactly one symbol, nothing else
-  bool provably_positive() const;      // > 0 for all sizes; false means unknown
+  bool is_symbol() const;          // exactly one symbol, nothing else
+  bool provably_positive() const;  // > 0 for all sizes; false means unknown
   bool provably_nonnegative() const;
 
   // The quotient when b divides this polynomial exactly for all values of the symbols
@@ -69,7 +69,7 @@ class Dim {
  private:
   struct Poly;
   friend struct DimBuilder;
-  int64_t constant_ = 0;             // the value when poly_ is null
+  int64_t constant_ = 0;  // the value when poly_ is null
   std::shared_ptr<const Poly> poly_;
 };
 

@@ -18,8 +18,7 @@ struct Half {
   Half(float v) : bits(float_to_half(v)) {}
   Half(double v) : bits(double_to_half(v)) {}
   template <class I>
-    requires std::is_integral_v<I>
-  Half(I v) : bits(double_to_half(static_cast<double>(v))) {}
+  requires std::is_integral_v<I> Half(I v) : bits(double_to_half(static_cast<double>(v))) {}
   operator float() const { return half_to_float(bits); }
 };
 
@@ -32,8 +31,7 @@ struct BFloat16 {
   BFloat16(float v) : bits(float_to_bfloat16(v)) {}
   BFloat16(double v) : bits(double_to_bfloat16(v)) {}
   template <class I>
-    requires std::is_integral_v<I>
-  BFloat16(I v) : bits(double_to_bfloat16(static_cast<double>(v))) {}
+  requires std::is_integral_v<I> BFloat16(I v) : bits(double_to_bfloat16(static_cast<double>(v))) {}
   operator float() const { return std::bit_cast<float>(uint32_t{bits} << 16); }
 };
 

@@ -35,13 +35,13 @@ class Shape {
   std::span<const Dim> dims() const { return dims_; }
   void push_back(Dim d) { dims_.push_back(std::move(d)); }
 
-  bool is_concrete() const;                 // every dimension a constant
-  std::vector<int64_t> sizes() const;       // LATHE_CHECKs is_concrete
+  bool is_concrete() const;            // every dimension a constant
+  std::vector<int64_t> sizes() const;  // LATHE_CHECKs is_concrete
   Dim count() const { return product(dims_); }
-  int64_t elements() const;                 // LATHE_CHECKs is_concrete; callers validated size
+  int64_t elements() const;  // LATHE_CHECKs is_concrete; callers validated size
   // All dimensions evaluated; fails on a negative size or when the element count overflows.
   Result<Shape> evaluate(const Bindings& values) const;
-  std::string to_string() const;            // "[N,3,224,224]"
+  std::string to_string() const;  // "[N,3,224,224]"
   friend bool operator==(const Shape&, const Shape&) = default;
 
  private:
@@ -50,8 +50,7 @@ class Shape {
 
 // NumPy's broadcast of two shapes. Where two dimensions are not provably compatible the result
 // holds broadcast(a, b) and the pair is appended to `unproved` (to be checked at run time).
-Result<Shape> broadcast(const Shape& a, const Shape& b,
-                        std::vector<std::pair<Dim, Dim>>* unproved);
+Result<Shape> broadcast(const Shape& a, const Shape& b, std::vector<std::pair<Dim, Dim>>* unproved);
 
 // How the elements lie in memory.
 enum class Layout : uint8_t {
