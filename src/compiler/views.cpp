@@ -64,6 +64,7 @@ void keep_channels_last(Plan& plan) {
     const int p = index.producer[static_cast<size_t>(s.in[0])];
     if (p < 0 || !plan.steps[static_cast<size_t>(p)].op.def->is("Reorder")) continue;
     const Step& reorder = plan.steps[static_cast<size_t>(p)];
+    if (!reorder.op.fusion.empty() || reorder.op.fusion.sliced()) continue;
     const TensorType& from = reorder.op.in[0];
     const TensorType& to = s.op.out[0];
     const bool folds = from.layout == Layout::ChannelsLast && to.rank() == 3 && from.rank() > 3 &&
