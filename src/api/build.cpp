@@ -43,10 +43,8 @@ BudgetLimits limits(int64_t bytes) {
 
 Result<Graph> import_model(const ModelState& m, const LoadOptions& options, int64_t budget_bytes) {
   Budget budget(limits(budget_bytes));
-  Result<Graph> graph = m.path.empty() ? load_onnx(m.bytes, nullptr, budget, options)
-                                       : load_onnx_file(m.path, budget, options);
-  if (graph.ok() || m.path.empty()) return graph;
-  return std::move(graph).status().at(m.path);
+  return m.path.empty() ? load_onnx(m.bytes, nullptr, budget, options)
+                        : load_onnx_file(m.path, budget, options);
 }
 
 std::string file_name(const std::string& path) {

@@ -60,6 +60,8 @@ class CommandLine(unittest.TestCase):
         self.assertLessEqual(len(lines), 2, done.stderr)
         for word in [says] if isinstance(says, str) else says:
             self.assertIn(word, lines[0])
+        file = lines[0].removeprefix("lathe: ").split(":")[0]
+        self.assertLessEqual(lines[0].count(file + ":"), 1, lines[0])
         self.assertEqual(sorted(self.folder.rglob("*")), before)
 
     def engine(self):
