@@ -21,6 +21,9 @@ import time
 import numpy as np
 
 
+SETTLE = 1.0  # seconds for a peer's spinning threads to go to sleep before the next one's turn
+
+
 def feeds_for(session, batch, rng):
     feeds = {}
     for i in session.get_inputs():
@@ -119,6 +122,7 @@ def compare(args, path, batch, precision, folder):
     for _ in range(args.rounds):
         for name, run in runs.items():
             times[name].append(sample(run, args.seconds))
+            time.sleep(SETTLE)
         times['lathe'].append(lathe.bench(args.seconds))
     median = {name: float(np.median(t)) for name, t in times.items()}
     best = min(v for name, v in median.items() if name != 'lathe')
