@@ -57,7 +57,7 @@ void EngineOptions::add_to(CLI::App& c) {
   c.add_option("--device", build.device, "cpu, cuda or cuda:N")->capture_default_str();
   c.add_flag("--fp16", build.fp16, "allow FP16 where it is faster");
   c.add_flag("--bf16", build.bf16, "allow BF16 where it is faster");
-  c.add_flag("--tf32", build.tf32, "allow TF32 in products (GPU)");
+  c.add_flag("--tf32", build.tf32, "allow TF32 in products (GPU); has no effect yet");
   c.add_option("--shapes", shapes, "fixed input shapes: NAME:1x3x224x224,...");
   c.add_option("--min-shapes", min_shapes, "smallest shapes of dynamic inputs");
   c.add_option("--opt-shapes", opt_shapes, "shapes to tune for");
