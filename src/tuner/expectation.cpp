@@ -4,20 +4,11 @@
 #include <cmath>
 
 #include "base/random.h"
+#include "ops/op_common.h"
 #include "tuner/test_data.h"
 
 namespace lathe {
 namespace {
-
-double unit_roundoff(DType t) {
-  switch (t) {
-    case DType::F64: return 0x1p-53;
-    case DType::F32: return 0x1p-24;
-    case DType::F16: return 0x1p-11;
-    case DType::BF16: return 0x1p-8;
-    default: return 0;
-  }
-}
 
 // Rounding of intermediates counts at the narrowest type that the expressions compute in.
 double accumulation_roundoff(const OpInstance& op, DType out) {
