@@ -55,6 +55,12 @@ bool is_view(const Step& s) {
   return false;
 }
 
+// Whether `from`, [N,C,H,W] in ChannelsLast, read as [N,C,H*W] keeps its bytes in order.
+bool folds_pixels(const TensorType& from, const TensorType& to) {
+  return from.layout == Layout::ChannelsLast && to.rank() == 3 && from.rank() > 3 &&
+         from.shape[0] == to.shape[0] && from.shape[1] == to.shape[1];
+}
+
 // [N,C,H,W] in ChannelsLast, reshaped to [N,C,H*W]: still ChannelsLast, and a view, so that the
 // conversion to RowMajor (a transpose of tokens) may meet its inverse.
 void keep_channels_last(Plan& plan) {
@@ -67,9 +73,7 @@ void keep_channels_last(Plan& plan) {
     if (!reorder.op.fusion.empty() || reorder.op.fusion.sliced()) continue;
     const TensorType& from = reorder.op.in[0];
     const TensorType& to = s.op.out[0];
-    const bool folds = from.layout == Layout::ChannelsLast && to.rank() == 3 && from.rank() > 3 &&
-                       from.shape[0] == to.shape[0] && from.shape[1] == to.shape[1];
-    if (!folds || index.output_uses[static_cast<size_t>(s.out[0])] > 0) continue;
+    if (!folds_pixels(from, to) || index.output_uses[static_cast<size_t>(s.out[0])] > 0) continue;
     const auto& uses = index.uses[static_cast<size_t>(s.out[0])];
     const bool only_transposed = std::all_of(uses.begin(), uses.end(), [&](Use u) {
       const Step& r = plan.steps[static_cast<size_t>(u.step)];
@@ -88,9 +92,7 @@ void keep_channels_last(Plan& plan) {
 
 bool folds_spatial(const Step& s) {
   const TensorType &from = s.op.in[0], &to = s.op.out[0];
-  return s.op.def->is("Reshape") && from.layout == Layout::ChannelsLast &&
-         to.layout == Layout::ChannelsLast && to.rank() == 3 && from.rank() > 3 &&
-         from.shape[0] == to.shape[0] && from.shape[1] == to.shape[1];
+  return s.op.def->is("Reshape") && to.layout == Layout::ChannelsLast && folds_pixels(from, to);
 }
 
 // Whether [start, start + part) of the whole along `axis` is one piece of memory: nothing larger
