@@ -17,7 +17,7 @@
 namespace lathe::cli {
 namespace {
 
-struct Options {
+struct BenchOptions {
   EngineOptions engine;
   InputOptions inputs;
   double seconds = 3, warmup = 0.5;
@@ -118,7 +118,7 @@ struct Subject {
 };
 
 // An engine with dynamic inputs is timed at --shapes.
-Result<Subject> make_subject(const Options& o, const Engine& engine) {
+Result<Subject> make_subject(const BenchOptions& o, const Engine& engine) {
   std::map<std::string, std::vector<int64_t>> shapes;
   if (Status s = parse_shapes(o.engine.shapes, shapes); !s.ok()) return s;
   if (Status s = parse_shapes(o.engine.opt_shapes, shapes); !s.ok()) return s;
@@ -147,7 +147,7 @@ struct Measured {
 };
 
 // All streams at once, each in a thread of its own.
-Result<Measured> measure(const Options& o, std::vector<Session>& sessions) {
+Result<Measured> measure(const BenchOptions& o, std::vector<Session>& sessions) {
   std::vector<Stream> streams(sessions.size());
   std::vector<std::thread> workers;
   for (size_t k = 1; k < streams.size(); ++k) {
@@ -226,7 +226,7 @@ void print_text(const Engine& engine, const Subject& subject, const Measured& m)
       mb(m.memory.workspace), mb(m.peak_rss));
 }
 
-int run(Options& o) {
+int bench_command(BenchOptions& o) {
   Result<Engine> engine = open_engine(o.engine);
   if (!engine.ok()) return fail(engine.status());
   const Result<Subject> subject = make_subject(o, *engine);
@@ -257,7 +257,7 @@ int run(Options& o) {
 
 void add_bench(CLI::App& app, int& exit_code) {
   CLI::App* c = app.add_subcommand("bench", "Measure latency, throughput and memory");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<BenchOptions>();
   o->engine.add_to(*c);
   o->inputs.add_to(*c);
   c->add_option("--seconds", o->seconds, "how long to measure")->capture_default_str();
@@ -266,7 +266,7 @@ void add_bench(CLI::App& app, int& exit_code) {
       ->check(CLI::PositiveNumber);
   c->add_flag("--profile", o->profile, "time of each step");
   c->add_flag("--json", o->json, "print one JSON object");
-  c->callback([o, &exit_code] { exit_code = run(*o); });
+  c->callback([o, &exit_code] { exit_code = bench_command(*o); });
 }
 
 }  // namespace lathe::cli

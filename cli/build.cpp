@@ -12,13 +12,13 @@
 namespace lathe::cli {
 namespace {
 
-struct Options {
+struct BuildCommandOptions {
   EngineOptions engine;
   std::string output;
   bool why = false, json = false;
 };
 
-int run(Options& o) {
+int build_command(BuildCommandOptions& o) {
   if (is_engine_file(o.engine.file)) {
     return fail(Status(Code::InvalidInput,
                        o.engine.file + ": it is an engine already, expected an ONNX model"));
@@ -43,13 +43,13 @@ int run(Options& o) {
 
 void add_build(CLI::App& app, int& exit_code) {
   CLI::App* c = app.add_subcommand("build", "Build a tuned engine from an ONNX model");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<BuildCommandOptions>();
   o->engine.add_to(*c);
   c->add_option("-o,--output", o->output,
                 "engine file to write; default: the model's name with .engine");
   c->add_flag("--why", o->why, "say of each step why its tactic won and what was not fused");
   c->add_flag("--json", o->json, "print the result as JSON");
-  c->callback([o, &exit_code] { exit_code = run(*o); });
+  c->callback([o, &exit_code] { exit_code = build_command(*o); });
 }
 
 }  // namespace lathe::cli

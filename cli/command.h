@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "lathe/lathe.h"
 
@@ -14,6 +15,9 @@ constexpr int kFine = 0, kDifferent = 1, kBadInput = 2, kMachine = 3, kBug = 70;
 
 // Prints "lathe: message" and, where known, the cure on a second line; the exit code.
 int fail(const Status& status);
+
+// What is wrong with an argument, as an error.
+inline Status bad(std::string message) { return Status(Code::InvalidInput, std::move(message)); }
 
 // Each adds its subcommand and the callback that runs it; `exit_code` receives the result.
 void add_build(CLI::App& app, int& exit_code);

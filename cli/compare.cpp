@@ -16,7 +16,7 @@
 namespace lathe::cli {
 namespace {
 
-struct Options {
+struct CompareOptions {
   EngineOptions engine;
   InputOptions inputs;
   std::string data, against;
@@ -25,8 +25,6 @@ struct Options {
   std::vector<std::string> map;
   uint64_t seed = 1;
 };
-
-Status bad(std::string message) { return Status(Code::InvalidInput, std::move(message)); }
 
 // How one output agrees with what was expected.
 struct Agreement {
@@ -42,7 +40,7 @@ struct Agreement {
 };
 
 void add(Agreement& g, const std::vector<double>& got, const std::vector<double>& want,
-         int64_t rows, const Options& o) {
+         int64_t rows, const CompareOptions& o) {
   const auto n = static_cast<int64_t>(want.size());
   for (int64_t i = 0; i < n; ++i) {
     const double a = got[static_cast<size_t>(i)], b = want[static_cast<size_t>(i)];
@@ -70,7 +68,7 @@ void add(Agreement& g, const std::vector<double>& got, const std::vector<double>
   }
 }
 
-bool passes(const Agreement& g, const Options& o) {
+bool passes(const Agreement& g, const CompareOptions& o) {
   if (o.top1 && g.top1() < 1) return false;
   if (o.cosine >= 0) return g.cosine() >= o.cosine;
   return o.top1 || g.worst <= 1;
@@ -81,7 +79,7 @@ struct Data {
   Tensors inputs, outputs;
 };
 
-Result<Data> load_data(const Options& o, const std::vector<PortInfo>& ins,
+Result<Data> load_data(const CompareOptions& o, const std::vector<PortInfo>& ins,
                        const std::vector<PortInfo>& outs) {
   Data data;
   auto add_file = [&](const std::string& file, const std::string& name) -> Status {
@@ -193,7 +191,7 @@ Result<std::map<std::string, std::vector<std::vector<double>>>> run_all(const En
   return outputs;
 }
 
-Result<Engine> reference_engine(const Options& o, const Tensors& inputs) {
+Result<Engine> reference_engine(const CompareOptions& o, const Tensors& inputs) {
   if (is_engine_file(o.engine.file))
     return bad("--against reference needs the model: an engine does not hold it whole");
   Result<Model> model = Model::load(o.engine.file);
@@ -208,7 +206,7 @@ Result<Engine> reference_engine(const Options& o, const Tensors& inputs) {
   return Engine::build(*model, b);
 }
 
-int report(const Options& o, const std::map<std::string, Agreement>& all) {
+int report(const CompareOptions& o, const std::map<std::string, Agreement>& all) {
   bool fine = true;
   nlohmann::json j = nlohmann::json::array();
   for (const auto& [name, g] : all) {
@@ -228,7 +226,7 @@ int report(const Options& o, const std::map<std::string, Agreement>& all) {
   return fine ? kFine : kDifferent;
 }
 
-Result<Data> gather(const Options& o, const std::vector<PortInfo>& ins,
+Result<Data> gather(const CompareOptions& o, const std::vector<PortInfo>& ins,
                     const std::vector<PortInfo>& outs) {
   if (!o.data.empty()) return load_data(o, ins, outs);
   std::map<std::string, std::vector<int64_t>> shapes;
@@ -246,7 +244,7 @@ Result<Data> gather(const Options& o, const std::vector<PortInfo>& ins,
   return data;
 }
 
-int run(Options& o) {
+int compare_command(CompareOptions& o) {
   if (o.data.empty() && o.against.empty()) o.against = "reference";
   std::vector<PortInfo> ins, outs;
   Result<Engine> engine = bad("");
@@ -320,7 +318,7 @@ int run(Options& o) {
 void add_compare(CLI::App& app, int& exit_code) {
   CLI::App* c = app.add_subcommand(
       "compare", "Compare a model's or an engine's outputs with data or with the reference");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<CompareOptions>();
   o->engine.add_to(*c);
   o->inputs.add_to(*c);
   c->add_option("--data", o->data, "folder with input_K.pb and output_K.pb");
@@ -334,7 +332,7 @@ void add_compare(CLI::App& app, int& exit_code) {
   c->add_flag("--top1", o->top1, "pass when the largest element of every row is the same one");
   c->add_option("--seed", o->seed, "of random inputs");
   c->add_flag("--json", o->json, "print as JSON");
-  c->callback([o, &exit_code] { exit_code = run(*o); });
+  c->callback([o, &exit_code] { exit_code = compare_command(*o); });
 }
 
 }  // namespace lathe::cli

@@ -8,12 +8,11 @@
 #include <cstring>
 #include <fstream>
 
+#include "command.h"
 #include "progress.h"
 
 namespace lathe::cli {
 namespace {
-
-Status bad(std::string message) { return Status(Code::InvalidInput, std::move(message)); }
 
 Status parse_one(std::string_view text, std::map<std::string, std::vector<int64_t>>& shapes) {
   const size_t colon = text.rfind(':');

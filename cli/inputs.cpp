@@ -7,10 +7,10 @@
 #include <cstring>
 #include <random>
 
+#include "command.h"
+
 namespace lathe::cli {
 namespace {
-
-Status bad(std::string message) { return Status(Code::InvalidInput, std::move(message)); }
 
 const PortInfo* find(const std::vector<PortInfo>& ports, std::string_view name) {
   for (const PortInfo& p : ports) {

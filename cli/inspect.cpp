@@ -11,12 +11,12 @@
 namespace lathe::cli {
 namespace {
 
-struct Options {
+struct InspectOptions {
   EngineOptions engine;
   bool layers = false, why = false, graph = false, json = false;
 };
 
-int run(Options& o) {
+int inspect_command(InspectOptions& o) {
   Result<Engine> engine = open_engine(o.engine);
   if (!engine.ok()) return fail(engine.status());
   if (o.json) {
@@ -35,13 +35,13 @@ int run(Options& o) {
 void add_inspect(CLI::App& app, int& exit_code) {
   CLI::App* c =
       app.add_subcommand("inspect", "Show inputs, outputs, steps, tactics and the certificate");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<InspectOptions>();
   o->engine.add_to(*c);
   c->add_flag("--layers", o->layers, "a table of steps");
   c->add_flag("--why", o->why, "why each tactic won and what was not fused");
   c->add_flag("--graph", o->graph, "the optimized graph as text");
   c->add_flag("--json", o->json, "print as JSON");
-  c->callback([o, &exit_code] { exit_code = run(*o); });
+  c->callback([o, &exit_code] { exit_code = inspect_command(*o); });
 }
 
 }  // namespace lathe::cli

@@ -16,7 +16,7 @@
 namespace lathe::cli {
 namespace {
 
-struct Options {
+struct RunOptions {
   EngineOptions engine;
   InputOptions inputs;
   std::vector<std::string> outputs;
@@ -44,7 +44,7 @@ std::vector<size_t> top_indices(const std::vector<double>& values, int k) {
   return order;
 }
 
-void print_top(const Tensor& t, const Options& o, const std::vector<std::string>& labels,
+void print_top(const Tensor& t, const RunOptions& o, const std::vector<std::string>& labels,
                nlohmann::json& j) {
   const std::vector<double> values = t.to_doubles();
   for (size_t i : top_indices(values, o.top)) {
@@ -54,7 +54,8 @@ void print_top(const Tensor& t, const Options& o, const std::vector<std::string>
   }
 }
 
-Status save_outputs(const Options& o, const Session& session, const std::vector<PortInfo>& ports) {
+Status save_outputs(const RunOptions& o, const Session& session,
+                    const std::vector<PortInfo>& ports) {
   for (const std::string& text : o.outputs) {
     const size_t equals = text.find('=');
     const std::string name = equals == std::string::npos ? ports[0].name : text.substr(0, equals);
@@ -67,7 +68,7 @@ Status save_outputs(const Options& o, const Session& session, const std::vector<
   return {};
 }
 
-int run(Options& o) {
+int run_command(RunOptions& o) {
   Result<std::vector<std::string>> labels = read_labels(o.labels);
   if (!labels.ok()) return fail(labels.status());
   std::map<std::string, std::vector<int64_t>> shapes;
@@ -124,14 +125,14 @@ int run(Options& o) {
 
 void add_run(CLI::App& app, int& exit_code) {
   CLI::App* c = app.add_subcommand("run", "Run a model or an engine on inputs");
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<RunOptions>();
   o->engine.add_to(*c);
   o->inputs.add_to(*c);
   c->add_option("--output", o->outputs, "NAME=FILE.npy or .pb");
   c->add_option("--top", o->top, "print the K largest values of each output");
   c->add_option("--labels", o->labels, "file with a label a line");
   c->add_flag("--json", o->json, "print as JSON");
-  c->callback([o, &exit_code] { exit_code = run(*o); });
+  c->callback([o, &exit_code] { exit_code = run_command(*o); });
 }
 
 }  // namespace lathe::cli

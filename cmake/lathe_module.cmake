@@ -1,5 +1,7 @@
 # lathe_module(NAME FOLDER [DEPENDS libs...]): FOLDER's .cpp as the object library lathe_NAME, its
 # *_test.cpp as the test binary NAME_test, run by CTest as one test with the label NAME.
+# The first module's precompiled header serves the next, that of `ops` all above it (they include
+# op.h anyway), and the first tests' serves the others.
 function(lathe_module name folder)
   cmake_parse_arguments(M "" "" "DEPENDS;LIBRARIES;SUBFOLDERS" ${ARGN})
   set(patterns ${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp)
@@ -22,13 +24,34 @@ function(lathe_module name folder)
     endif()
   endforeach()
   target_link_libraries(lathe_${name} PUBLIC ${M_LIBRARIES})
+  if(TARGET lathe_ops)
+    lathe_precompile(lathe_${name} lathe_ops precompiled.h ../src/ops/op_common.h)
+  else()
+    lathe_precompile(lathe_${name} lathe_base precompiled.h)
+  endif()
   if(LATHE_TESTS AND tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE lathe_${name} GTest::gtest_main)
     target_compile_definitions(${name}_test PRIVATE LATHE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    lathe_precompile(${name}_test base_test precompiled.h <gtest/gtest.h>)
     add_test(NAME ${name} COMMAND ${name}_test)
     set_tests_properties(${name} PROPERTIES LABELS ${name} TIMEOUT 600)
   endif()
+endfunction()
+
+# lathe_precompile(TARGET OWNER HEADERS...): OWNER compiles HEADERS (of cmake/, or <system>) once for
+# its own sources, every other target takes what OWNER made. Their compiler flags must be alike.
+function(lathe_precompile target owner)
+  if(NOT target STREQUAL owner)
+    target_precompile_headers(${target} REUSE_FROM ${owner})
+    return()
+  endif()
+  foreach(header ${ARGN})
+    if(NOT header MATCHES "^<")
+      set(header ${PROJECT_SOURCE_DIR}/cmake/${header})
+    endif()
+    target_precompile_headers(${target} PRIVATE ${header})
+  endforeach()
 endfunction()
 
 # lathe_manifest(DEF FOLDER [FRAMEWORK files...]): stops configuring when a .cpp of FOLDER is
