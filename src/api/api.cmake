@@ -9,7 +9,7 @@ target_link_options(lathe_shared PRIVATE -Wl,--exclude-libs,ALL -Wl,--gc-section
 add_library(lathe ALIAS lathe_shared)
 
 add_library(lathe_runtime_shared SHARED
-  api/describe.cpp api/devices.cpp api/engine.cpp api/session.cpp api/tensor.cpp api/tensor_io.cpp
+  api/describe.cpp api/device.cpp api/device_cuda.cpp api/device_host.cpp api/devices.cpp api/engine.cpp api/session.cpp api/tensor.cpp api/tensor_io.cpp
   api/runtime/tensor_pb.cpp)
 set_target_properties(lathe_runtime_shared PROPERTIES OUTPUT_NAME lathe-runtime VERSION ${PROJECT_VERSION} SOVERSION 0)
 target_compile_definitions(lathe_runtime_shared PRIVATE LATHE_VERSION="${PROJECT_VERSION}")

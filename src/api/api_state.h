@@ -20,6 +20,8 @@ struct OpenDevices {
 
 // "cpu", "cuda", "cuda:1".
 Result<OpenDevices> open_devices(const std::string& id, int threads);
+// 1 for "cuda:1"; 0 for "cuda".
+Result<int> cuda_ordinal(const std::string& id);
 
 struct EngineState {
   OpenDevices devices;  // outlives `loaded`

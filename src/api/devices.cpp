@@ -7,10 +7,10 @@
 #include "backends/cuda/cuda_device.h"
 
 namespace lathe {
-namespace {
 
 Result<int> cuda_ordinal(const std::string& id) {
   if (id == "cuda") return 0;
+  if (!id.starts_with("cuda:")) return invalid("device '{}': expected cpu, cuda or cuda:N", id);
   int ordinal = -1;
   const char* begin = id.data() + 5;
   const char* end = id.data() + id.size();
@@ -21,13 +21,10 @@ Result<int> cuda_ordinal(const std::string& id) {
   return ordinal;
 }
 
-}  // namespace
-
 Result<OpenDevices> open_devices(const std::string& id, int threads) {
   OpenDevices devices;
   devices.host = cpu::make_cpu_device(threads);
   if (id == "cpu") return devices;
-  if (!id.starts_with("cuda")) return invalid("device '{}': expected cpu, cuda or cuda:N", id);
   const int ordinal = LATHE_TRY(cuda_ordinal(id));
   devices.gpu = LATHE_TRY(cuda::make_cuda_device(ordinal, *devices.host));
   return devices;
