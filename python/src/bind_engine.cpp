@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// Models and engines: building without the GIL, loading, saving, describing.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include "lathe/lathe.h"
+#include "raise.h"
+
+namespace nb = nanobind;
+using namespace lathe;
+using lathe::python::check;
+using lathe::python::Missing;
+using lathe::python::take;
+
+namespace {
+
+std::span<const std::byte> bytes_of(const nb::bytes& b) {
+  return {reinterpret_cast<const std::byte*>(b.data()), b.size()};
+}
+
+// Arguments are converted before, results after.
+template <class F>
+auto without_gil(F f) {
+  const nb::gil_scoped_release released;
+  return f();
+}
+
+// Tells Python how far a build is, seldom enough not to disturb what is being timed, and lets
+// Ctrl-C through. An exception of the callable (or KeyboardInterrupt) cancels the build and is
+// raised when it has ended.
+class Progress {
+ public:
+  explicit Progress(nb::object report) : report_(std::move(report)) {}
+
+  static bool tick(void* self, const char* phase, double done) {
+    return static_cast<Progress*>(self)->tell(phase, done);
+  }
+  // Rethrows what the callable threw.
+  void finish() {
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+ private:
+  bool tell(const char* phase, double done) {
+    constexpr std::chrono::milliseconds kInterval(50);
+    if (stopped_) return false;
+    const auto now = std::chrono::steady_clock::now();
+    if (phase == phase_ && now - told_ < kInterval) return true;
+    phase_ = phase;
+    told_ = now;
+    const nb::gil_scoped_acquire held;
+    try {
+      if (PyErr_CheckSignals() != 0) throw nb::python_error();
+      stopped_ = !report_.is_none() && report_(phase, done).is(nb::bool_(false));
+    } catch (...) {
+      error_ = std::current_exception();
+      stopped_ = true;
+    }
+    return !stopped_;
+  }
+
+  nb::object report_;
+  std::string phase_;
+  std::chrono::steady_clock::time_point told_;
+  std::exception_ptr error_;
+  bool stopped_ = false;
+};
+
+Engine build(const Model& model, const BuildOptions& given, nb::object report) {
+  Progress progress(std::move(report));
+  BuildOptions options = given;
+  options.progress = Progress::tick;
+  options.progress_user = &progress;
+  Result<Engine> engine = without_gil([&] { return Engine::build(model, options); });
+  progress.finish();
+  return take(std::move(engine));
+}
+
+void bind_model(nb::module_& m) {
+  nb::class_<Model>(m, "Model")
+      .def_static("load",
+                  [](const std::string& path) {
+                    return take(without_gil([&] { return Model::load(path); }), Missing::File);
+                  })
+      .def_static("parse",
+                  [](const nb::bytes& onnx, const std::string& name) {
+                    return take(without_gil([&] { return Model::parse(bytes_of(onnx), name); }));
+                  })
+      .def("inputs", &Model::inputs)
+      .def("outputs", &Model::outputs)
+      .def("node_count", &Model::node_count);
+}
+
+void bind_options(nb::module_& m) {
+  nb::enum_<VerifyMode>(m, "VerifyMode")
+      .value("off", VerifyMode::Off)
+      .value("sample", VerifyMode::Sample)
+      .value("full", VerifyMode::Full);
+  nb::class_<BuildOptions>(m, "BuildOptions")
+      .def(nb::init<>())
+      .def_rw("device", &BuildOptions::device)
+      .def_rw("fp16", &BuildOptions::fp16)
+      .def_rw("bf16", &BuildOptions::bf16)
+      .def_rw("tf32", &BuildOptions::tf32)
+      .def_rw("shapes", &BuildOptions::shapes)
+      .def_rw("threads", &BuildOptions::threads)
+      .def_rw("workspace_bytes", &BuildOptions::workspace_bytes)
+      .def_rw("timing_cache", &BuildOptions::timing_cache)
+      .def_rw("tune", &BuildOptions::tune)
+      .def_rw("fuse", &BuildOptions::fuse)
+      .def_rw("verify", &BuildOptions::verify)
+      .def_rw("disabled_passes", &BuildOptions::disabled_passes)
+      .def_rw("dump_passes_dir", &BuildOptions::dump_passes_dir)
+      .def_rw("memory_budget_bytes", &BuildOptions::memory_budget_bytes)
+      .def_rw("test_settings", &BuildOptions::test_settings);
+}
+
+void bind_step(nb::module_& m) {
+  nb::class_<StepInfo>(m, "Step")
+      .def_ro("name", &StepInfo::name)
+      .def_ro("op", &StepInfo::op)
+      .def_ro("device", &StepInfo::device)
+      .def_ro("tactic", &StepInfo::tactic)
+      .def_ro("config", &StepInfo::config)
+      .def_ro("seconds", &StepInfo::seconds)
+      .def_ro("measured", &StepInfo::measured)
+      .def_ro("why", &StepInfo::why)
+      .def_ro("max_error", &StepInfo::max_error)
+      .def_ro("checked", &StepInfo::checked);
+}
+
+}  // namespace
+
+void bind_engine(nb::module_& m) {
+  bind_model(m);
+  bind_step(m);
+  bind_options(m);
+  nb::class_<Engine>(m, "Engine")
+      .def_static("build", &build, nb::arg("model"), nb::arg("options"), nb::arg("progress").none())
+      .def_static("load",
+                  [](const std::string& path) {
+                    return take(without_gil([&] { return Engine::load(path); }), Missing::File);
+                  })
+      .def_static("parse",
+                  [](const nb::bytes& bytes) {
+                    return take(without_gil([&] { return Engine::parse(bytes_of(bytes)); }));
+                  })
+      .def("save",
+           [](const Engine& e, const std::string& path) {
+             check(without_gil([&] { return e.save(path); }), Missing::File);
+           })
+      .def("serialize",
+           [](const Engine& e) {
+             const std::vector<std::byte> b = take(without_gil([&] { return e.serialize(); }));
+             return nb::bytes(b.data(), b.size());
+           })
+      .def("inputs", &Engine::inputs)
+      .def("outputs", &Engine::outputs)
+      .def("steps", &Engine::steps)
+      .def("device", &Engine::device)
+      .def("model_name", &Engine::model_name)
+      .def("nodes_in_model", &Engine::nodes_in_model)
+      .def("build_seconds", &Engine::build_seconds)
+      .def("certified_step_error", &Engine::certified_step_error)
+      .def("certified_end_to_end", &Engine::certified_end_to_end)
+      .def("graph_text", &Engine::graph_text)
+      .def("weight_bytes", &Engine::weight_bytes);
+}

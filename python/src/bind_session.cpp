@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sessions, and what they need of memory.
+#include <nanobind/nanobind.h>
+
+#include "call.h"
+#include "raise.h"
+
+namespace nb = nanobind;
+using namespace lathe;
+using lathe::python::Call;
+using lathe::python::take;
+
+namespace {
+
+Call* open(const Engine& engine, int threads, uintptr_t stream) {
+  Engine::OpenOptions options;
+  options.threads = threads;
+  options.cuda_stream = reinterpret_cast<void*>(stream);
+  return new Call(engine, take(engine.open(options)));
+}
+
+}  // namespace
+
+void bind_session(nb::module_& m) {
+  nb::class_<MemoryInfo>(m, "Memory")
+      .def_ro("weights", &MemoryInfo::weights)
+      .def_ro("arena", &MemoryInfo::arena)
+      .def_ro("workspace", &MemoryInfo::workspace)
+      .def_ro("arena_lower_bound", &MemoryInfo::arena_lower_bound);
+  nb::class_<Call>(m, "Session")
+      .def(nb::new_(&open), nb::arg("engine"), nb::arg("threads") = 0, nb::arg("stream") = 0)
+      .def("run", &Call::run, nb::arg("arrays"))
+      .def("profile", &Call::profile, nb::arg("arrays"))
+      .def("memory", &Call::memory);
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// lathe._core: include/lathe for Python. What a user sees is python/lathe, written over this.
+#include <nanobind/nanobind.h>
+
+#define BIND(name) void name(nanobind::module_& m);
+#include "binds.def"
+#undef BIND
+
+NB_MODULE(_core, m) {
+#define BIND(name) name(m);
+#include "binds.def"
+#undef BIND
+}

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX's own Python test runner over lathe.onnx_backend."""
+import pathlib
+import unittest
+
+import networks
+import numpy as np
+import onnx
+import onnx.backend.test
+from onnx import TensorProto, helper
+
+from lathe import onnx_backend
+
+# Cases that fail, and why; what is not implemented is skipped by the backend itself.
+EXPECTED_FAILURES = pathlib.Path(__file__).with_name("onnx_failures.txt")
+AT_LEAST = 1000  # node cases that pass
+
+
+def cases(kind):
+    """ONNX's cases of a kind that run on the CPU."""
+    suite = onnx.backend.test.BackendTest(onnx_backend, __name__).test_cases[kind]
+    names = [n for n in unittest.TestLoader().getTestCaseNames(suite) if n.endswith("_cpu")]
+    return unittest.TestSuite(suite(name) for name in names)
+
+
+def expected():
+    """Names of EXPECTED_FAILURES: the first word of each line."""
+    lines = EXPECTED_FAILURES.read_text().splitlines()
+    return {line.split()[0] for line in lines if line and not line.startswith("#")}
+
+
+def test_onnx_node_cases(record_property, capsys):
+    suite = cases("OnnxBackendNodeModelTest")
+    count = suite.countTestCases()
+    result = unittest.TestResult()
+    suite.run(result)
+    bad = {case._testMethodName.removesuffix("_cpu"): text
+           for case, text in result.failures + result.errors}
+    passed = count - len(bad) - len(result.skipped)
+    record_property("onnx_node_cases_passed", passed)
+    with capsys.disabled():
+        print(f"\nONNX node cases: {passed} of {count} pass, {len(result.skipped)} skipped as not "
+              f"implemented, {len(bad)} fail")
+    surprises = [f"{name}: {text.splitlines()[-1]}" for name, text in bad.items()
+                 if name not in expected()]
+    assert not surprises, "\n".join(surprises)
+    assert passed >= AT_LEAST
+    assert not expected() - set(bad), "these pass now: take them off the list"
+
+
+def test_run_model_and_devices():
+    x = np.array([[1, -2, 3]], np.float32)
+    y, = onnx_backend.run_model(networks.relu(), [x])
+    np.testing.assert_array_equal(y, [[1, 0, 3]])
+    rep = onnx_backend.prepare(networks.relu(), "CPU")
+    np.testing.assert_array_equal(rep.run({"x": x})[0], [[1, 0, 3]])
+    assert onnx_backend.supports_device("CPU") and not onnx_backend.supports_device("TPU")
+    assert onnx_backend.is_compatible(networks.relu())
+
+
+def test_run_node():
+    node = helper.make_node("Add", ["a", "b"], ["c"])
+    a, b = np.float32([1, 2]), np.float32([3, 4])
+    c, = onnx_backend.run_node(node, [a, b])
+    np.testing.assert_array_equal(c, [4, 6])
+    node = helper.make_node("Cast", ["a"], ["c"], to=TensorProto.INT32)
+    c, = onnx_backend.run_node(node, [a], outputs_info=[(np.dtype("int32"), (2,))])
+    assert c.dtype == np.int32
+
+
+def test_what_is_not_implemented_is_not_compatible():
+    node = helper.make_node("NonZero", ["x"], ["y"])
+    proto = networks.model([node], [("x", TensorProto.FLOAT, [3])],
+                           [("y", TensorProto.INT64, [1, "K"])])
+    assert not onnx_backend.is_compatible(proto)
