@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IBuilderConfig: how an engine is built."""
+from . import enums as e
+from .calibrators import REFUSAL as NO_CALIBRATION
+from .interface import Managed
+from .support import Accepted, Setting, accepted, deprecated, warn
+from .timing_cache import ITimingCache, is_cache
+
+F = e.BuilderFlag
+_NARROW = "Lathe does not compute in {} yet; build with FP16 or BF16"
+
+# Flags that a build refuses, and those that are accepted without effect, with the reasons.
+REFUSED_FLAGS = {
+    F.INT8: f"INT8 without quantization in the network: {NO_CALIBRATION}",
+    F.FP8: _NARROW.format("FP8"),
+    F.INT4: _NARROW.format("INT4"),
+    F.FP4: _NARROW.format("FP4"),
+}
+ACCEPTED_FLAGS = {
+    F.GPU_FALLBACK: "there is no DLA to fall back from",
+    F.DEBUG: "steps are not synchronized one by one; LATHE_LOG=debug tells what runs",
+    F.SAFETY_SCOPE: "there is no safety runtime",
+    F.REJECT_EMPTY_ALGORITHMS: "there is no algorithm selector",
+    F.EXCLUDE_LEAN_RUNTIME: "no runtime is put into plans",
+    F.STRIP_PLAN: "the plan keeps its weights",
+    F.WEIGHT_STREAMING: "weights stay on the device",
+    F.MONITOR_MEMORY: "memory is not reported while building",
+    F.ERROR_ON_TIMING_CACHE_MISS: "what the cache lacks is measured",
+    F.DISTRIBUTIVE_INDEPENDENCE: "tactics may differ in rounding between batch sizes",
+}
+_NO_DLA = "there is no DLA; everything runs on the engine's device"
+_NO_AUX = "an engine runs on one stream"
+_POOLS = {
+    e.MemoryPoolType.WORKSPACE: -1,
+    e.MemoryPoolType.DLA_MANAGED_SRAM: 0,
+    e.MemoryPoolType.DLA_LOCAL_DRAM: 1 << 30,
+    e.MemoryPoolType.DLA_GLOBAL_DRAM: 1 << 29,
+    e.MemoryPoolType.TACTIC_DRAM: -1,
+    e.MemoryPoolType.TACTIC_SHARED_MEMORY: 1 << 30,
+}
+_DLA_POOLS = (e.MemoryPoolType.DLA_MANAGED_SRAM, e.MemoryPoolType.DLA_LOCAL_DRAM,
+              e.MemoryPoolType.DLA_GLOBAL_DRAM)
+_DEFAULT_SOURCES = sum(1 << int(s) for s in (e.TacticSource.EDGE_MASK_CONVOLUTIONS,
+                                             e.TacticSource.JIT_CONVOLUTIONS))
+
+
+class IBuilderConfig(Managed):
+    """Made by Builder.create_builder_config; keeps what is given to it alive."""
+
+    avg_timing_iterations = Setting(1, "kept; Lathe measures until it is sure", int)
+    builder_optimization_level = Setting(3, "0: no measuring, the cost model decides", int)
+    max_num_tactics = Setting(-1, "kept; bad tactics are left early", int)
+    profiling_verbosity = Setting(e.ProfilingVerbosity.LAYER_NAMES_ONLY, "kept; engines always "
+                                  "carry their details", e.ProfilingVerbosity)
+    progress_monitor = Setting(None, "an IProgressMonitor")
+    profile_stream = Setting(0, "kept; building has a stream of its own", int)
+    hardware_compatibility_level = Setting(
+        e.HardwareCompatibilityLevel.NONE, "kept; an engine opened on another device tunes itself "
+        "anew", e.HardwareCompatibilityLevel)
+    tiling_optimization_level = Setting(e.TilingOptimizationLevel.NONE, "kept; tiles are part of "
+                                        "tuning", e.TilingOptimizationLevel)
+    l2_limit_for_tiling = Setting(-1, "kept; as tiling_optimization_level", int)
+    engine_capability = Accepted(e.EngineCapability.STANDARD, "engines are STANDARD",
+                                 e.EngineCapability)
+    default_device_type = Accepted(e.DeviceType.GPU, _NO_DLA, e.DeviceType)
+    DLA_core = Accepted(-1, _NO_DLA, int)
+    runtime_platform = Accepted(e.RuntimePlatform.SAME_AS_BUILD, "engines are data: any platform "
+                                "opens them", e.RuntimePlatform)
+    max_aux_streams = Accepted(-1, _NO_AUX, int)
+    plugins_to_serialize = Accepted([], "plugins are not loaded", list)
+    algorithm_selector = Accepted(None, "tactics are chosen by time; a timing cache pins them")
+    remote_auto_tuning_config = Accepted("", "tuning is local", str)
+
+    def __init__(self):
+        self._clear()
+
+    def _clear(self):
+        self._flags = 1 << int(F.TF32)
+        self._pools, self._profiles = dict(_POOLS), []
+        self._sources, self._previews, self._quantization = _DEFAULT_SOURCES, {}, 0
+        self._cache, self._calibrator, self._calibration_profile = None, None, None
+        self._devices = {}
+
+    def __setattr__(self, name, value):
+        # The one name of 8.x that may be assigned always: programs of both ages do so unasked.
+        if name == "max_workspace_size" and not hasattr(type(self), name):
+            self.set_memory_pool_limit(e.MemoryPoolType.WORKSPACE, value)
+        else:
+            super().__setattr__(name, value)
+
+    def reset(self):
+        """Back to the defaults."""
+        for name in list(vars(self)):
+            delattr(self, name)
+        self._clear()
+
+    # --- flags
+
+    @property
+    def flags(self):
+        """A mask of BuilderFlag."""
+        return self._flags
+
+    @flags.setter
+    def flags(self, mask):
+        self._flags = int(mask)
+
+    def set_flag(self, flag):
+        """Sets a BuilderFlag."""
+        flag = F(flag)
+        if flag in ACCEPTED_FLAGS:
+            warn(f"BuilderFlag.{flag.name}: {ACCEPTED_FLAGS[flag]}")
+        self._flags |= 1 << int(flag)
+
+    def clear_flag(self, flag):
+        """Clears it."""
+        self._flags &= ~(1 << int(F(flag)))
+
+    def get_flag(self, flag):
+        """Whether it is set."""
+        return bool(self._flags >> int(F(flag)) & 1)
+
+    @property
+    def quantization_flags(self):
+        """A mask of QuantizationFlag."""
+        return self._quantization
+
+    @quantization_flags.setter
+    def quantization_flags(self, mask):
+        self._quantization = int(mask)
+
+    def set_quantization_flag(self, flag):
+        """Kept for calibration."""
+        self._quantization |= 1 << int(flag)
+
+    def clear_quantization_flag(self, flag):
+        """Forgets it."""
+        self._quantization &= ~(1 << int(flag))
+
+    def get_quantization_flag(self, flag):
+        """Whether it is set."""
+        return bool(self._quantization >> int(flag) & 1)
+
+    def set_preview_feature(self, feature, enable):
+        """Kept: what they preview, Lathe does or has no use for."""
+        self._previews[e.PreviewFeature(feature)] = bool(enable)
+
+    def get_preview_feature(self, feature):
+        """Whether it is enabled."""
+        return self._previews.get(e.PreviewFeature(feature), False)
+
+    # --- memory, tactics, timing
+
+    def set_memory_pool_limit(self, pool, pool_size):
+        """WORKSPACE: bytes that a kernel may take for itself."""
+        pool = e.MemoryPoolType(pool)
+        if pool in _DLA_POOLS:
+            warn(f"MemoryPoolType.{pool.name}: {_NO_DLA}")
+        if int(pool_size) < 0:
+            raise ValueError(f"memory pool {pool.name}: {pool_size} bytes, expected 0 or more")
+        self._pools[pool] = int(pool_size)
+
+    def get_memory_pool_limit(self, pool):
+        """The limit; of WORKSPACE the device's memory unless it is set."""
+        pool = e.MemoryPoolType(pool)
+        limit = self._pools[pool]
+        return limit if limit >= 0 else _device_bytes()
+
+    def set_tactic_sources(self, tactic_sources):
+        """A mask of TacticSource; kept: all of Lathe's sources compete by time."""
+        self._sources = int(tactic_sources)
+        return True
+
+    def get_tactic_sources(self):
+        """The mask."""
+        return self._sources
+
+    def create_timing_cache(self, serialized_timing_cache):
+        """A cache of bytes; empty ones begin a new cache. Bytes of another library begin a new one, too."""
+        data = bytes(memoryview(serialized_timing_cache))
+        return ITimingCache(data) if is_cache(data) else ITimingCache()
+
+    def set_timing_cache(self, cache, ignore_mismatch):
+        """Builds read it and add to it."""
+        self._cache = cache
+        return True
+
+    def get_timing_cache(self):
+        """The cache; builds without one have the user's own."""
+        return self._cache
+
+    # --- profiles
+
+    def add_optimization_profile(self, profile):
+        """Its index; -1 where it is not valid."""
+        self._profiles.append(profile)
+        return len(self._profiles) - 1
+
+    num_optimization_profiles = property(lambda self: len(self._profiles), doc="how many")
+
+    # --- calibration
+
+    @property
+    def int8_calibrator(self):
+        """A calibrator; a build with INT8 refuses it until Lathe calibrates."""
+        return self._calibrator
+
+    @int8_calibrator.setter
+    def int8_calibrator(self, calibrator):
+        deprecated("int8_calibrator is deprecated")
+        self._calibrator = calibrator
+
+    def set_calibration_profile(self, profile):
+        """Kept for calibration."""
+        self._calibration_profile = profile
+        return True
+
+    def get_calibration_profile(self):
+        """The profile."""
+        return self._calibration_profile
+
+    # --- devices
+
+    @accepted(_NO_DLA)
+    def set_device_type(self, layer, device_type):
+        """Kept."""
+        self._devices[layer] = e.DeviceType(device_type)
+
+    def get_device_type(self, layer):
+        """What was set, else the default."""
+        return self._devices.get(layer, self.default_device_type)
+
+    def is_device_type_set(self, layer):
+        """Whether it was set."""
+        return layer in self._devices
+
+    def reset_device_type(self, layer):
+        """Forgets it."""
+        self._devices.pop(layer, None)
+
+    def can_run_on_DLA(self, layer):  # noqa: N802
+        """False: there is none."""
+        return False
+
+
+def _device_bytes():
+    """Memory of the machine."""
+    import os
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IExecutionContext: one running engine. Addresses are of the engine's device, which for a CPU engine
+is the host. A context belongs to one thread at a time."""
+from .. import _core
+from ..errors import Error
+from . import dtypes
+from .dims import Dims, as_dims
+from .engine import ICudaEngine
+from .enums import ExecutionContextAllocationStrategy, ProfilingVerbosity, TensorIOMode
+from .interface import Managed
+from .support import Accepted, Setting, accepted
+
+_NO_DEBUG = "tensors are not handed to a debug listener; mark them as outputs"
+_ALIGNMENT = 256
+
+
+class _Bindings:
+    """Shapes and addresses of one profile, over one session."""
+
+    def __init__(self, engine, profile):
+        core = engine._cores[profile]
+        self.session, self.core = _core.BoundSession(core), core
+        self.shapes = {p.name: None for p in core.inputs()}
+        self.limits = {}
+        for port in core.inputs():
+            if all(isinstance(s, int) for s in port.shape):
+                self.shapes[port.name] = tuple(port.shape)
+            self.limits[port.name] = engine.get_tensor_profile_shape(port.name, profile)
+
+
+class IExecutionContext(Managed):
+    """Made by ICudaEngine.create_execution_context; keeps the engine."""
+
+    name = Setting("", "a name for messages", str)
+    debug_sync = Accepted(False, "steps are not synchronized one by one", bool)
+    error_recorder = Setting(None, "told of errors too")
+    temporary_allocator = Accepted(None, "memory is the context's, or given by set_device_memory")
+    persistent_cache_limit = Setting(0, "kept; L2 is not reserved", int)
+    nvtx_verbosity = Setting(ProfilingVerbosity.LAYER_NAMES_ONLY, "kept", ProfilingVerbosity)
+    enqueue_emits_profile = Setting(True, "False: report_to_profiler tells of the last run", bool)
+    unfused_tensors_debug_state = Accepted(False, _NO_DEBUG, bool)
+
+    def __init__(self, engine, config):
+        self._engine, self._config = engine, config
+        self._on_device = engine._device != "cpu"
+        self._profile, self._generation = 0, engine._generation
+        self._addresses = dict.fromkeys(engine._names, 0)
+        self._allocators, self._profiler, self._memory = {}, None, (0, 0)
+        self._bindings = {0: _Bindings(engine, 0)}
+        self._consumed, self._listener = 0, None
+        self._dirty = True  # addresses or shapes are not what the session has
+
+    engine = property(lambda self: self._engine, doc="the engine")
+
+    def _report(self, text):
+        self._engine._report(text)
+        if self.error_recorder is not None:
+            self.error_recorder.report_error(3, text)
+
+    def _current(self):
+        """The bindings of the active profile; opened anew where the engine was refitted."""
+        if self._generation != self._engine._generation:
+            shapes = {p: dict(b.shapes) for p, b in self._bindings.items()}
+            self._bindings = {p: _Bindings(self._engine, p) for p in shapes}
+            self._generation, self._dirty = self._engine._generation, True
+            for profile, known in shapes.items():
+                for name, shape in known.items():
+                    if shape is not None:
+                        self._bindings[profile].session.set_shape(name, list(shape))
+                        self._bindings[profile].shapes[name] = shape
+        if self._profile not in self._bindings:
+            self._bindings[self._profile] = _Bindings(self._engine, self._profile)
+        return self._bindings[self._profile]
+
+    # --- shapes
+
+    def set_input_shape(self, name, shape):
+        """Whether the shape is within the active profile."""
+        found = self._engine._tensor(name)
+        if found is None or found.mode != TensorIOMode.INPUT:
+            self._report(f"set_input_shape: '{name}' is no input")
+            return False
+        shape, current = tuple(as_dims(shape)), self._current()
+        if shape == current.shapes[name]:
+            return True
+        low, _, high = current.limits[name]
+        if len(shape) != len(low) or not all(
+                a <= s and (s <= b or b < 0) for a, s, b in zip(low, shape, high)):
+            self._report(f"set_input_shape: '{name}' {shape} is outside of profile "
+                         f"{self._profile}: {low} to {high}")
+            return False
+        try:
+            current.session.set_shape(name, list(shape))
+        except (Error, ValueError) as error:
+            self._report(f"set_input_shape: {error}")
+            return False
+        current.shapes[name], self._dirty = shape, True
+        return True
+
+    def get_tensor_shape(self, name):
+        """Sizes at the shapes set; -1 where they are not known yet."""
+        found = self._engine._tensor(name)
+        if found is None:
+            return Dims()
+        current = self._current()
+        if found.mode == TensorIOMode.INPUT:
+            shape = current.shapes[name]
+            return Dims(found.shape if shape is None else shape)
+        if None in current.shapes.values():
+            return Dims(found.shape)
+        return Dims(current.session.output_shape(name))
+
+    def get_tensor_strides(self, name):
+        """Elements between neighbours along each dimension."""
+        strides, step = [], 1
+        for size in reversed(self.get_tensor_shape(name)[:]):
+            strides.insert(0, step)
+            step *= size
+        return Dims(strides)
+
+    def infer_shapes(self):
+        """Names of inputs whose shapes are not set: [] where all is known."""
+        return [name for name, shape in self._current().shapes.items() if shape is None]
+
+    all_binding_shapes_specified = property(lambda self: not self.infer_shapes(),
+                                            doc="whether every shape is set")
+    all_shape_inputs_specified = property(lambda self: True, doc="True: there are none")
+
+    def get_max_output_size(self, name):
+        """Bytes that an output takes at most at the shapes set."""
+        return self._bytes(name)
+
+    def _bytes(self, name):
+        elements = 1
+        for size in self.get_tensor_shape(name):
+            elements *= size
+        return dtypes.byte_size(self._engine._tensors[name].dtype, max(elements, 0))
+
+    # --- profiles
+
+    active_optimization_profile = property(lambda self: self._profile, doc="its index")
+
+    def set_optimization_profile_async(self, profile_index, stream_handle):
+        """Another profile; its inputs' shapes are to be set."""
+        if not 0 <= int(profile_index) < self._engine.num_optimization_profiles:
+            self._report(f"there is no profile {profile_index}: the engine has "
+                         f"{self._engine.num_optimization_profiles}")
+            return False
+        self._profile, self._dirty = int(profile_index), True
+        try:
+            self._current()
+        except Error as error:
+            self._report(str(error))
+            return False
+        return True
+
+    # --- memory
+
+    def set_tensor_address(self, name, memory):
+        """Whether there is such a tensor. `memory`: an address, or anything that int() takes."""
+        if self._engine._tensor(name) is None:
+            return False
+        address = int(memory) if memory is not None else 0
+        if self._addresses[name] != address:
+            self._addresses[name], self._dirty = address, True
+        return True
+
+    def get_tensor_address(self, name):
+        """The address, 0 where none is set."""
+        return self._addresses.get(name, 0)
+
+    def set_output_allocator(self, name, output_allocator):
+        """Asked for an output's memory at every run, and told its shape."""
+        found = self._engine._tensor(name)
+        if found is None or found.mode != TensorIOMode.OUTPUT:
+            return False
+        self._allocators[name] = output_allocator
+        if output_allocator is None:
+            del self._allocators[name]
+        return True
+
+    def get_output_allocator(self, name):
+        """The allocator, or None."""
+        return self._allocators.get(name)
+
+    @property
+    def device_memory(self):
+        """The address of the context's memory: to be set where it was created without."""
+        return self._memory[0]
+
+    @device_memory.setter
+    def device_memory(self, memory):
+        self._memory, self._dirty = (int(memory), -1), True
+
+    def set_device_memory(self, memory, size):
+        """The caller's memory for activations: `size` bytes, 256-byte aligned."""
+        self._memory, self._dirty = (int(memory), int(size)), True
+
+    def update_device_memory_size_for_shapes(self):
+        """Bytes that a run of the shapes set takes."""
+        return self._current().session.device_memory_size()
+
+    def set_aux_streams(self, aux_streams):
+        """Nothing: an engine runs on one stream."""
+
+    def set_input_consumed_event(self, event):
+        """An event for when the inputs may be overwritten: recorded behind the run."""
+        self._consumed = int(event or 0)
+        return True
+
+    def get_input_consumed_event(self):
+        """The event."""
+        return self._consumed
+
+    # --- running
+
+    def _prepare(self, stream=0):
+        """The session with the current addresses, or None with the error reported."""
+        current = self._current()
+        missing = [name for name, shape in current.shapes.items() if shape is None]
+        if missing:
+            self._report(f"no shape is set for {', '.join(missing)}")
+            return None
+        for name, allocator in self._allocators.items():
+            self._allocate(name, allocator, stream)
+        if self._dirty:
+            self._bind(current)
+            self._dirty = False
+        return current.session
+
+    def _allocate(self, name, allocator, stream):
+        shape, size = self.get_tensor_shape(name), max(self._bytes(name), 1)
+        address = allocator.reallocate_output_async(name, self._addresses[name], size, _ALIGNMENT,
+                                                    stream)
+        self.set_tensor_address(name, address or 0)
+        allocator.notify_shape(name, shape)
+
+    def _bind(self, current):
+        for name in self._engine._names:
+            address, count = self._addresses[name], self._bytes(name)
+            if address == 0 and count:
+                raise ValueError(f"no address is set for '{name}'")
+            bind = (current.session.bind_input if name in current.shapes
+                    else current.session.bind_output)
+            bind(name, address, count, self._on_device)
+        address, size = self._memory
+        if address:
+            if size < 0:
+                size = current.session.device_memory_size()
+            current.session.set_device_memory(address, size)
+        elif self._config.get_execution_context_allocation_strategy() == (
+                ExecutionContextAllocationStrategy.USER_MANAGED):
+            if current.session.device_memory_size():
+                raise ValueError("the context was created without device memory: set_device_memory "
+                                 "gives it")
+
+    def _run(self, stream, action):
+        """Whether `action(session)` went well."""
+        try:
+            session = self._prepare(stream)
+            if session is None:
+                return False
+            action(session)
+            return True
+        except (Error, ValueError) as error:
+            self._report(str(error))
+            return False
+
+    def execute_v2(self, bindings):
+        """Runs and waits. bindings: an address for each tensor, in the engine's order."""
+        if len(bindings) < len(self._engine._names):
+            self._report(f"execute_v2: {len(bindings)} addresses are given, the engine has "
+                         f"{len(self._engine._names)} tensors")
+            return False
+        for name, address in zip(self._engine._names, bindings):
+            self.set_tensor_address(name, address)
+        return self._run(0, self._execute)
+
+    def _execute(self, session):
+        if self._profiler is not None:
+            self._times = session.profile()
+            self._tell()
+        else:
+            session.run()
+
+    def execute_async_v3(self, stream_handle):
+        """Queues a run on a stream; on the CPU it is done when the call returns, unless the stream
+        is being captured into a graph."""
+        stream = int(stream_handle or 0)
+        if self._profiler is not None:
+            return self._run(stream, self._profiled)
+        if self._on_device:
+            return self._run(stream, lambda session: self._enqueue(session, stream))
+        return self._run(stream, lambda session: _submit(stream, session.run))
+
+    @staticmethod
+    def _enqueue(session, stream):
+        session.set_stream(stream)
+        session.enqueue()
+
+    def _profiled(self, session):
+        self._times = session.profile()
+        if self.enqueue_emits_profile:
+            self._tell()
+
+    # --- profiling
+
+    @property
+    def profiler(self):
+        """An IProfiler that is told each step's time; runs wait for the device while it is set."""
+        return self._profiler
+
+    @profiler.setter
+    def profiler(self, profiler):
+        self._profiler = profiler
+
+    _times = ()
+
+    def _tell(self):
+        for step, seconds in zip(self._current().core.steps(), self._times):
+            self._profiler.report_layer_time(step.name, seconds * 1e3)
+
+    def report_to_profiler(self):
+        """Tells the profiler of the last run."""
+        if self._profiler is None or not self._times:
+            return False
+        self._tell()
+        return True
+
+    # --- debugging and devices
+
+    @accepted(_NO_DEBUG)
+    def set_debug_listener(self, listener):
+        """Kept."""
+        self._listener = listener
+        return True
+
+    def get_debug_listener(self):
+        """The listener."""
+        return self._listener
+
+    @accepted(_NO_DEBUG)
+    def set_tensor_debug_state(self, name, flag):
+        """Without effect."""
+        return True
+
+    def get_debug_state(self, name):
+        """False."""
+        return False
+
+    @accepted(_NO_DEBUG)
+    def set_all_tensors_debug_state(self, flag):
+        """Without effect."""
+        return True
+
+    @accepted("an engine of Lathe runs on one device")
+    def set_communicator(self, communicator):
+        """Without effect."""
+        return True
+
+    def get_runtime_config(self):
+        """The configuration that the context was made with."""
+        return self._config
+
+
+def _submit(stream, work):
+    from ..cuda import submit
+    submit(stream, work)
+
+
+ICudaEngine._context_class = IExecutionContext

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ICudaEngine: an engine that was read from a plan. Immutable but for refitting; use it from any
+thread. Its tensors are the inputs, then the outputs."""
+from .. import _core
+from . import dtypes
+from .dims import Dims
+from .enums import (EngineCapability, EngineStat, ExecutionContextAllocationStrategy,
+                    HardwareCompatibilityLevel, ProfilingVerbosity, SerializationFlag, Severity,
+                    TensorFormat, TensorIOMode, TensorLocation)
+from .interface import Interface, Managed
+from .inspector import EngineInspector
+from .memory import IHostMemory
+from .support import Setting, accepted, deprecated
+
+_NO_STREAMING = "weights stay on the device"
+
+
+class ISerializationConfig(Interface):
+    """What serialize_with_config leaves out."""
+
+    def __init__(self):
+        self._flags = 0
+
+    flags = property(lambda self: self._flags,
+                     lambda self, mask: setattr(self, "_flags", int(mask)),
+                     doc="a mask of SerializationFlag")
+
+    def set_flag(self, flag):
+        """Sets one; EXCLUDE_WEIGHTS of a refittable engine leaves out what refitting needs."""
+        self._flags |= 1 << int(SerializationFlag(flag))
+        return True
+
+    def clear_flag(self, flag):
+        """Clears one."""
+        self._flags &= ~(1 << int(SerializationFlag(flag)))
+        return True
+
+    def get_flag(self, flag):
+        """Whether it is set."""
+        return bool(self._flags >> int(SerializationFlag(flag)) & 1)
+
+
+class IRuntimeConfig(Interface):
+    """How a context is made."""
+
+    def __init__(self):
+        self._strategy = ExecutionContextAllocationStrategy.STATIC
+
+    def set_execution_context_allocation_strategy(self, strategy):
+        """STATIC, ON_PROFILE_CHANGE or USER_MANAGED."""
+        self._strategy = ExecutionContextAllocationStrategy(strategy)
+
+    def get_execution_context_allocation_strategy(self):
+        """The strategy."""
+        return self._strategy
+
+
+class _Tensor:
+    """Facts of an input or output."""
+
+    def __init__(self, port, mode):
+        self.name, self.mode = port.name, mode
+        self.dtype = dtypes.from_lathe(port.type)
+        self.shape = tuple(s if isinstance(s, int) else -1 for s in port.shape)
+
+
+class ICudaEngine(Managed):
+    """Made by Runtime.deserialize_cuda_engine; keeps the runtime."""
+
+    error_recorder = Setting(None, "told of errors too")
+
+    _context_class = None  # set by context.py
+
+    def __init__(self, runtime, plan):
+        self._runtime, self._plan = runtime, plan
+        self._generation = 0  # counts refits
+        self._load()
+
+    def _load(self):
+        self._cores = [_core.Engine.parse(p.engine) for p in self._plan.profiles]
+        first = self._cores[0]
+        tensors = ([_Tensor(p, TensorIOMode.INPUT) for p in first.inputs()]
+                   + [_Tensor(p, TensorIOMode.OUTPUT) for p in first.outputs()])
+        self._tensors = {t.name: t for t in tensors}
+        self._names = [t.name for t in tensors]
+        for core in self._cores[1:]:
+            for port in (*core.inputs(), *core.outputs()):
+                self._widen(self._tensors[port.name], port)
+        self._device = first.device()
+
+    @staticmethod
+    def _widen(tensor, port):
+        tensor.shape = tuple(s if s == other else -1
+                             for s, other in zip(tensor.shape, port.shape))
+
+    def _report(self, text, severity=Severity.ERROR):
+        self._runtime._logger.log(severity, text)
+        if self.error_recorder is not None:
+            self.error_recorder.report_error(3, text)
+
+    def _tensor(self, name):
+        found = self._tensors.get(name)
+        if found is None:
+            self._report(f"the engine has no tensor '{name}': it has {', '.join(self._names)}")
+        return found
+
+    # --- tensors
+
+    num_io_tensors = property(lambda self: len(self._names), doc="inputs and outputs")
+
+    def get_tensor_name(self, index):
+        """The name of tensor `index`."""
+        return self._names[index]
+
+    def __getitem__(self, index):
+        return self._names[index]
+
+    def __len__(self):
+        return len(self._names)
+
+    def __bool__(self):
+        return True
+
+    def get_tensor_mode(self, name):
+        """INPUT, OUTPUT, or NONE where there is no such tensor."""
+        found = self._tensor(name)
+        return TensorIOMode.NONE if found is None else found.mode
+
+    def get_tensor_shape(self, name):
+        """Dims; -1 where a size is known at run time."""
+        found = self._tensor(name)
+        return Dims() if found is None else Dims(found.shape)
+
+    def get_tensor_dtype(self, name):
+        """The DataType."""
+        found = self._tensor(name)
+        return dtypes.DataType.FLOAT if found is None else found.dtype
+
+    def get_tensor_location(self, name):
+        """DEVICE: addresses are of the engine's device, which for a CPU engine is the host."""
+        return TensorLocation.DEVICE
+
+    def is_shape_inference_io(self, name):
+        """False: shapes come from inputs' sizes alone."""
+        return False
+
+    def get_tensor_bytes_per_component(self, name, profile_index=0):
+        """Bytes of an element."""
+        return int(self.get_tensor_dtype(name).itemsize)
+
+    def get_tensor_components_per_element(self, name, profile_index=0):
+        """-1: the format has no vectors."""
+        return -1
+
+    def get_tensor_format(self, name, profile_index=0):
+        """LINEAR."""
+        return TensorFormat.LINEAR
+
+    def get_tensor_format_desc(self, name, profile_index=0):
+        """The format in words."""
+        return f"Row-major linear {self.get_tensor_dtype(name).name} format (kLINEAR)"
+
+    def get_tensor_vectorized_dim(self, name, profile_index=0):
+        """-1."""
+        return -1
+
+    def get_aliased_input_tensor(self, name):
+        """None: no output lies in an input's memory."""
+        return None
+
+    def is_debug_tensor(self, name):
+        """False."""
+        return False
+
+    # --- profiles
+
+    num_optimization_profiles = property(lambda self: len(self._cores), doc="how many")
+
+    def get_tensor_profile_shape(self, name, profile_index):
+        """[min, opt, max] of an input as Dims."""
+        if self.get_tensor_mode(name) != TensorIOMode.INPUT:
+            raise ValueError(f"'{name}' is no input of the engine")
+        given = self._plan.profiles[profile_index].shapes.get(name)
+        if given is None:
+            given = _core.engine_profile(self._cores[profile_index], name)
+        return [Dims(shape) for shape in given]
+
+    def get_tensor_profile_values(self, name, profile_index):
+        """[]: no input is a shape tensor."""
+        return []
+
+    # --- facts
+
+    name = property(lambda self: self._plan.name or self._cores[0].model_name(), doc="its name")
+    num_layers = property(lambda self: len(self._cores[0].steps()), doc="steps after fusion")
+    has_implicit_batch_dimension = property(lambda self: False, doc="False")
+    refittable = property(lambda self: self._plan.recipe is not None,
+                          doc="whether a Refitter may change its weights")
+    engine_capability = property(lambda self: EngineCapability.STANDARD, doc="STANDARD")
+    tactic_sources = property(lambda self: 24, doc="a mask of TacticSource")
+    profiling_verbosity = property(lambda self: ProfilingVerbosity.DETAILED, doc="DETAILED: an "
+                                   "engine always carries its details")
+    hardware_compatibility_level = property(lambda self: HardwareCompatibilityLevel.NONE,
+                                            doc="NONE")
+    num_aux_streams = property(lambda self: 0, doc="0")
+
+    def get_engine_stat(self, stat):
+        """Bytes of weights."""
+        if stat == EngineStat.STRIPPED_WEIGHTS_SIZE:
+            return 0
+        return self._cores[0].weight_bytes()
+
+    def get_device_memory_size_for_profile_v2(self, profile_index):
+        """Bytes of activations at the profile's largest shapes."""
+        return _core.engine_device_memory_size(self._cores[profile_index])
+
+    def get_device_memory_size_for_profile(self, profile_index):
+        """The same."""
+        deprecated("get_device_memory_size_for_profile is deprecated, use ..._v2")
+        return self.get_device_memory_size_for_profile_v2(profile_index)
+
+    device_memory_size_v2 = property(
+        lambda self: max(map(self.get_device_memory_size_for_profile_v2, range(len(self._cores)))),
+        doc="bytes of activations at the largest shapes of all profiles")
+
+    @property
+    def device_memory_size(self):
+        """The same."""
+        deprecated("device_memory_size is deprecated, use device_memory_size_v2")
+        return self.device_memory_size_v2
+
+    # --- weight streaming: none
+
+    streamable_weights_size = property(lambda self: 0, doc="0: weights stay on the device")
+    minimum_weight_streaming_budget = property(lambda self: 0, doc="0")
+    weight_streaming_scratch_memory_size = property(lambda self: 0, doc="0")
+    weight_streaming_budget = Setting(0, "kept: weights stay on the device", int)
+    weight_streaming_budget_v2 = Setting(0, "kept: weights stay on the device", int)
+
+    @accepted(_NO_STREAMING)
+    def get_weight_streaming_automatic_budget(self):
+        """0."""
+        return 0
+
+    # --- making
+
+    def serialize(self):
+        """The plan as IHostMemory."""
+        return IHostMemory(self._plan.to_bytes())
+
+    def create_serialization_config(self):
+        """An ISerializationConfig."""
+        return ISerializationConfig()
+
+    def serialize_with_config(self, config):
+        """The plan; with EXCLUDE_WEIGHTS or without INCLUDE_REFIT it still runs."""
+        lean = config.get_flag(SerializationFlag.EXCLUDE_WEIGHTS)
+        return IHostMemory(self._plan.to_bytes(with_recipe=not lean))
+
+    def create_execution_context(self, strategy=ExecutionContextAllocationStrategy.STATIC,
+                                 **named):
+        """A context, or None where one cannot be opened."""
+        from ..errors import Error
+        if isinstance(named.get("runtime_config", strategy), IRuntimeConfig):
+            config = named.get("runtime_config", strategy)
+        else:
+            config = IRuntimeConfig()
+            config.set_execution_context_allocation_strategy(strategy)
+        try:
+            return self._context_class(self, config)
+        except Error as error:
+            self._report(str(error))
+            return None
+
+    def create_execution_context_without_device_memory(self):
+        """A context that waits for set_device_memory."""
+        deprecated("create_execution_context_without_device_memory is deprecated")
+        return self.create_execution_context(ExecutionContextAllocationStrategy.USER_MANAGED)
+
+    def create_runtime_config(self):
+        """An IRuntimeConfig."""
+        return IRuntimeConfig()
+
+    def create_engine_inspector(self):
+        """An EngineInspector."""
+        return EngineInspector(self)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""EngineInspector: what an engine is made of, in the JSON that programs read."""
+import json
+import re
+import zlib
+
+from .enums import LayerInformationFormat
+from .interface import Interface
+from .support import Setting
+
+_TENSOR = re.compile(r"(\w+)\[([^\]]*)\]")
+_FORMATS = {"f32": "FP32", "f16": "Half", "bf16": "BFloat16", "i8": "Int8", "i32": "Int32",
+            "i64": "Int64", "bool": "Bool", "u8": "UInt8"}
+
+
+def _operand(name, dtype, sizes):
+    dims = [int(s) if re.fullmatch(r"-?\d+", s.strip()) else -1
+            for s in sizes.split(",") if s.strip()]
+    return {"Name": name, "Location": "Device", "Dimensions": dims,
+            "Format/Datatype": f"Row major linear {_FORMATS.get(dtype, dtype)} format"}
+
+
+class EngineInspector(Interface):
+    """Made by ICudaEngine.create_engine_inspector."""
+
+    error_recorder = Setting(None, "told of errors")
+    execution_context = Setting(None, "a context whose profile is inspected")
+
+    def __init__(self, engine):
+        self._engine = engine
+
+    def _core(self):
+        context = self.execution_context
+        return self._engine._cores[0 if context is None else context.active_optimization_profile]
+
+    def _layer(self, step):
+        """One step as the JSON's object."""
+        kind = step.op.split("{")[0].split("(")[0]
+        before, _, after = step.op.partition("->")
+        inputs = _TENSOR.findall(before[before.rfind("}") + 1:])
+        return {
+            "Name": step.name, "LayerType": kind,
+            "Inputs": [_operand(f"{step.name}_input_{k}", *found)
+                       for k, found in enumerate(inputs)],
+            "Outputs": [_operand(f"{step.name}_output_{k}", *found)
+                        for k, found in enumerate(_TENSOR.findall(after))],
+            "ParameterType": kind, "Attributes": step.op, "Device": step.device,
+            "TacticName": " ".join(filter(None, (step.tactic, step.config))),
+            "TacticValue": f"0x{zlib.crc32((step.tactic + step.config).encode()):016x}",
+            "TimeMs": step.seconds * 1e3, "MaxError": step.max_error,
+            "Origin": step.op, "StreamId": 0, "Metadata": f"[ONNX Layer: {step.name}]"}
+
+    def get_layer_information(self, layer_index, format):
+        """One step: ONELINE or JSON."""
+        steps = self._core().steps()
+        if not 0 <= layer_index < len(steps):
+            raise IndexError(f"layer {layer_index}: the engine has {len(steps)}")
+        step = steps[layer_index]
+        if format == LayerInformationFormat.ONELINE:
+            return f"{step.name}: {step.op} [{step.tactic} {step.config}]".rstrip() + "\n"
+        return json.dumps(self._layer(step), indent=1)
+
+    def get_engine_information(self, format):
+        """All steps, and the bindings."""
+        steps = self._core().steps()
+        if format == LayerInformationFormat.ONELINE:
+            return "Layers:\n" + "".join(
+                f"{s.name}: {s.op} [{s.tactic} {s.config}]\n" for s in steps) + (
+                    "Bindings:\n" + "".join(f"{name}\n" for name in self._engine._names))
+        return json.dumps({"Layers": [self._layer(s) for s in steps],
+                           "Bindings": list(self._engine._names)}, indent=1)

@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the 8.x API had and 10.x dropped, as classes that `lathe.trt8` mixes into its own and that
+`lathe.trt.enable_legacy()` copies onto lathe.trt's. Programs tell the APIs apart by these names."""
+import numpy as np
+
+from . import enums as e
+from .dims import Dims
+from .enums_build import BuilderFlag
+from .weights import as_weights
+
+BATCH_ONE = 1
+
+
+class LegacyBuilder:
+    """Builder's names of 8.x and before."""
+
+    def _legacy(name, default):  # noqa: N805
+        slot = f"_legacy_{name}"
+        return property(lambda self: getattr(self, slot, default),
+                        lambda self, value: object.__setattr__(self, slot, value),
+                        doc="of build_cuda_engine")
+
+    max_batch_size = _legacy("max_batch_size", BATCH_ONE)
+    max_workspace_size = _legacy("max_workspace_size", 0)
+    fp16_mode = _legacy("fp16_mode", False)
+    int8_mode = _legacy("int8_mode", False)
+    strict_type_constraints = _legacy("strict_type_constraints", False)
+    int8_calibrator = _legacy("int8_calibrator", None)
+    del _legacy
+
+    def build_engine(self, network, config):
+        """The engine, or None."""
+        return self.build_engine_with_config(network, config)
+
+    def build_cuda_engine(self, network):
+        """The engine by the builder's own settings, or None."""
+        config = self.create_builder_config()
+        if self.max_workspace_size:
+            config.set_memory_pool_limit(e.MemoryPoolType.WORKSPACE, self.max_workspace_size)
+        for wanted, flag in ((self.fp16_mode, BuilderFlag.FP16),
+                             (self.int8_mode, BuilderFlag.INT8)):
+            if wanted:
+                config.set_flag(flag)
+        if self.int8_calibrator is not None:
+            config.int8_calibrator = self.int8_calibrator
+        return self.build_engine(network, config)
+
+
+class LegacyConfig:
+    """IBuilderConfig's names of 8.x."""
+
+    @property
+    def max_workspace_size(self):
+        """The limit of MemoryPoolType.WORKSPACE."""
+        return self.get_memory_pool_limit(e.MemoryPoolType.WORKSPACE)
+
+    @max_workspace_size.setter
+    def max_workspace_size(self, size):
+        self.set_memory_pool_limit(e.MemoryPoolType.WORKSPACE, size)
+
+    min_timing_iterations = property(lambda self: self.avg_timing_iterations,
+                                     lambda self, n: setattr(self, "avg_timing_iterations", n),
+                                     doc="as avg_timing_iterations")
+
+
+def _two(value):
+    return Dims(value if len(tuple(value)) else (0, 0))
+
+
+def _renamed(name):
+    """A property of 8.x that the class has under another name."""
+    return property(lambda self: getattr(self, name),
+                    lambda self, value: setattr(self, name, value), doc=f"as {name}")
+
+
+class LegacyWindow:
+    """Names of two-dimensional windows."""
+
+    stride = _renamed("stride_nd")
+    padding = _renamed("padding_nd")
+
+
+class LegacyFilter(LegacyWindow):
+    """Names of two-dimensional filters."""
+
+    dilation = _renamed("dilation_nd")
+    kernel_size = _renamed("kernel_size_nd")
+
+
+class LegacyPooling(LegacyWindow):
+    """Names of two-dimensional pooling."""
+
+    window_size = _renamed("window_size_nd")
+
+
+class LegacyNetwork:
+    """INetworkDefinition's names of 8.x."""
+
+    has_explicit_precision = property(lambda self: False, doc="False")
+
+    def add_convolution(self, input, num_output_maps, kernel_shape, kernel=None, bias=None):
+        """add_convolution_nd."""
+        return self.add_convolution_nd(input, num_output_maps, kernel_shape, kernel, bias)
+
+    def add_deconvolution(self, input, num_output_maps, kernel_shape, kernel=None, bias=None):
+        """add_deconvolution_nd."""
+        return self.add_deconvolution_nd(input, num_output_maps, kernel_shape, kernel, bias)
+
+    def add_pooling(self, input, type, window_size):
+        """add_pooling_nd."""
+        return self.add_pooling_nd(input, type, window_size)
+
+    def add_padding(self, input, pre_padding, post_padding):
+        """add_padding_nd."""
+        return self.add_padding_nd(input, _two(pre_padding), _two(post_padding))
+
+    def add_fully_connected(self, input, num_outputs, kernel, bias=None):
+        """The last three dimensions, flattened, times kernel^T, plus bias: [..., outputs, 1, 1]."""
+        shape = tuple(input.shape)
+        inner = int(np.prod(shape[-3:]))
+        flat = self.add_shuffle(input)
+        flat.reshape_dims = (*(0 for _ in shape[:-3]), inner)
+        kernel, bias = as_weights(kernel), as_weights(bias)
+        matrix = self.add_constant((num_outputs, inner), kernel)
+        product = self.add_matrix_multiply(flat.get_output(0), e.MatrixOperation.NONE,
+                                           matrix.get_output(0), e.MatrixOperation.TRANSPOSE)
+        if bias.size:
+            vector = self.add_constant((1,) * (len(shape) - 3) + (num_outputs,), bias)
+            product = self.add_elementwise(product.get_output(0), vector.get_output(0),
+                                           e.ElementWiseOperation.SUM)
+        wide = self.add_shuffle(product.get_output(0))
+        wide.reshape_dims = (*(0 for _ in shape[:-3]), num_outputs, 1, 1)
+        return wide
+
+
+class _ByName:
+    """engine[...]: of a name its index, of an index its name."""
+
+    def __getitem__(self, key):
+        return self.get_binding_index(key) if isinstance(key, str) else self._name_at(key)
+
+
+class LegacyEngine(_ByName):
+    """ICudaEngine's bindings: the tensors of every profile, one profile after another."""
+
+    max_batch_size = property(lambda self: BATCH_ONE, doc="1: batches are explicit")
+    max_workspace_size = property(lambda self: 0, doc="0")
+
+    @property
+    def num_bindings(self):
+        """Tensors times profiles."""
+        return self.num_io_tensors * self.num_optimization_profiles
+
+    def _name_at(self, index):
+        count = self.num_bindings
+        if not -count <= index < count:
+            raise IndexError(f"binding {index}: the engine has {count}")
+        return self._names[index % count % self.num_io_tensors]
+
+    def _binding(self, binding):
+        return binding if isinstance(binding, str) else self._name_at(binding)
+
+    def get_binding_name(self, index):
+        """The name of a binding."""
+        name = self._name_at(index)
+        profile = index // self.num_io_tensors
+        return name if profile == 0 else f"{name} [profile {profile}]"
+
+    def get_binding_index(self, name):
+        """The index of a name, -1 where there is none."""
+        plain, _, profile = name.partition(" [profile ")
+        if plain not in self._names:
+            return -1
+        offset = int(profile.rstrip("]")) * self.num_io_tensors if profile else 0
+        return self._names.index(plain) + offset
+
+    def get_binding_shape(self, binding):
+        """Sizes, -1 where they are not known."""
+        return self.get_tensor_shape(self._binding(binding))
+
+    def get_binding_dtype(self, binding):
+        """The element type."""
+        return self.get_tensor_dtype(self._binding(binding))
+
+    def get_binding_format(self, index):
+        """LINEAR."""
+        return self.get_tensor_format(self._binding(index))
+
+    def get_binding_format_desc(self, index):
+        """The format in words."""
+        return self.get_tensor_format_desc(self._binding(index))
+
+    def get_binding_bytes_per_component(self, index):
+        """Bytes of an element."""
+        return self.get_tensor_bytes_per_component(self._binding(index))
+
+    def get_binding_components_per_element(self, index):
+        """-1."""
+        return -1
+
+    def get_binding_vectorized_dim(self, index):
+        """-1."""
+        return -1
+
+    def binding_is_input(self, binding):
+        """Whether it is an input."""
+        return self.get_tensor_mode(self._binding(binding)) == e.TensorIOMode.INPUT
+
+    def is_execution_binding(self, binding):
+        """True."""
+        return True
+
+    def is_shape_binding(self, binding):
+        """False."""
+        return False
+
+    def get_location(self, binding):
+        """DEVICE."""
+        return self.get_tensor_location(self._binding(binding))
+
+    def get_profile_shape(self, profile_index, binding):
+        """[min, opt, max] of an input."""
+        return self.get_tensor_profile_shape(self._binding(binding), profile_index)
+
+    def get_profile_shape_input(self, profile_index, binding):
+        """[]."""
+        return []
+
+
+class LegacyContext:
+    """IExecutionContext's names of 8.x."""
+
+    def _bind_all(self, bindings):
+        count = len(self.engine._names)
+        offset = self.active_optimization_profile * count
+        given = bindings[offset:offset + count] if len(bindings) > offset else bindings
+        for name, address in zip(self.engine._names, given):
+            self.set_tensor_address(name, address)
+
+    def execute(self, batch_size=BATCH_ONE, bindings=()):
+        """execute_v2; the batch is explicit."""
+        return self.execute_v2(list(bindings))
+
+    def execute_async(self, batch_size=BATCH_ONE, bindings=(), stream_handle=0,
+                      input_consumed=None):
+        """execute_async_v2; the batch is explicit."""
+        return self.execute_async_v2(bindings, stream_handle, input_consumed)
+
+    def execute_async_v2(self, bindings, stream_handle, input_consumed=None):
+        """execute_async_v3 with the addresses of all bindings."""
+        self._bind_all(list(bindings))
+        return self.execute_async_v3(stream_handle)
+
+    def _input_name(self, binding):
+        return self.engine._names[binding % len(self.engine._names)]
+
+    def set_binding_shape(self, binding, shape):
+        """set_input_shape by the binding's index."""
+        return self.set_input_shape(self._input_name(binding), shape)
+
+    def get_binding_shape(self, binding):
+        """get_tensor_shape by the binding's index."""
+        return self.get_tensor_shape(self._input_name(binding))
+
+    def get_strides(self, binding):
+        """get_tensor_strides by the binding's index."""
+        return self.get_tensor_strides(self._input_name(binding))
+
+    def set_shape_input(self, binding, shape):
+        """False: no binding is a shape tensor."""
+        return False
+
+    def get_shape(self, binding):
+        """[]: no binding is a shape tensor."""
+        return []
+
+    def set_optimization_profile(self, profile_index):
+        """set_optimization_profile_async on the default stream."""
+        return self.set_optimization_profile_async(profile_index, 0)
+
+
+# The 10.x class that each goes onto.
+MIXINS = {
+    "Builder": LegacyBuilder,
+    "IBuilderConfig": LegacyConfig,
+    "INetworkDefinition": LegacyNetwork,
+    "ICudaEngine": LegacyEngine,
+    "IExecutionContext": LegacyContext,
+    "IConvolutionLayer": LegacyFilter,
+    "IDeconvolutionLayer": LegacyFilter,
+    "IPoolingLayer": LegacyPooling,
+}
+
+
+class WithLegacyMembers:
+    """An enumeration that also answers to names of 8.x, each with the member that means it now."""
+
+    def __init__(self, kind, **members):
+        self._kind, self._extra = kind, members
+
+    def __getattr__(self, name):
+        return self._extra[name] if name in self._extra else getattr(self._kind, name)
+
+    def __call__(self, value):
+        return self._kind(value)
+
+    def __instancecheck__(self, value):
+        return isinstance(value, self._kind)
+
+    @property
+    def __members__(self):
+        return dict(self._kind.__members__) | self._extra
+
+
+def _names(mixin):
+    """Everything that a mixin adds, from its bases too."""
+    found = {}
+    for base in reversed(mixin.__mro__[:-1]):
+        found.update({k: v for k, v in vars(base).items()
+                      if k not in ("__dict__", "__weakref__", "__doc__", "__module__",
+                                   "__qualname__")})
+    return found
+
+
+def install(namespace):
+    """Copies every mixin onto the class of `namespace` that it is for, for good; twice is once."""
+    for name, mixin in MIXINS.items():
+        target = namespace[name]
+        for attribute, value in _names(mixin).items():
+            setattr(target, attribute, value)
+    add_module_names(namespace)
+
+
+def add_module_names(namespace):
+    """Names of the 8.x module that are not of a class."""
+    namespace["ResizeMode"] = e.InterpolationMode
+    namespace["BuilderFlag"] = WithLegacyMembers(
+        BuilderFlag, STRICT_TYPES=BuilderFlag.OBEY_PRECISION_CONSTRAINTS,
+        ENABLE_TACTIC_HEURISTIC=BuilderFlag.STRICT_NANS)
+    namespace["NetworkDefinitionCreationFlag"] = WithLegacyMembers(
+        e.NetworkDefinitionCreationFlag,
+        EXPLICIT_PRECISION=e.NetworkDefinitionCreationFlag.EXPLICIT_BATCH)
+    namespace["PreviewFeature"] = WithLegacyMembers(
+        e.PreviewFeature, FASTER_DYNAMIC_SHAPES_0805=e.PreviewFeature.PROFILE_SHARING_0806)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refitter: other weights for an engine that was built with BuilderFlag.REFIT. The engine is compiled
+again from what its plan carries, with the measurements of its build, so its tactics stay."""
+import os
+
+import numpy as np
+
+from .. import _core
+from ..errors import Error
+from . import dtypes, recipe
+from .enums import Severity, TensorLocation, WeightsRole
+from .interface import Interface
+from .logger import check_logger
+from .support import Setting
+from .timing_cache import CacheFile, ITimingCache
+from .weights import Weights, as_weights
+
+
+class Refitter(Interface):
+    """Made with a refittable engine and a logger."""
+
+    error_recorder = Setting(None, "told of errors too")
+    max_threads = Setting(0, "threads of rebuilding; 0: what the container may use", int)
+    weights_validation = Setting(True, "kept; sizes and types are always checked", bool)
+
+    def __init__(self, engine, logger):
+        self._engine, self._logger = engine, check_logger(logger)
+        if not engine.refittable:
+            raise ValueError("the engine is not refittable: build it with BuilderFlag.REFIT")
+        self._given, self._locations, self._ranges = {}, {}, {}
+        facts = engine._plan.recipe
+        self._constants = {v["constant"]: v for v in facts["values"] if "constant" in v}
+        self._names = list(facts["refit"]["names"])
+        self._roles = {(layer, WeightsRole[role]): name
+                       for layer, role, name in facts["refit"]["roles"]}
+
+    logger = property(lambda self: self._logger, doc="the logger")
+
+    def _report(self, text):
+        self._logger.log(Severity.ERROR, text)
+        if self.error_recorder is not None:
+            self.error_recorder.report_error(3, text)
+        return False
+
+    # --- giving
+
+    def set_named_weights(self, name, weights, location=TensorLocation.HOST):
+        """Whether weights of that name, type and size are there to be replaced."""
+        if name not in self._names:
+            return self._report(f"the engine has no refittable weights '{name}'")
+        weights = self._converted(as_weights(weights), name)
+        constant = self._constants[name]
+        wanted = int(np.prod(constant["shape"], dtype=np.int64))
+        if weights.size != wanted or dtypes.to_lathe(weights.dtype) != constant["dtype"]:
+            return self._report(
+                f"weights '{name}' are {constant['dtype']} with {wanted} elements, "
+                f"{dtypes.to_lathe(weights.dtype)} with {weights.size} were given")
+        self._given[name], self._locations[name] = weights, TensorLocation(location)
+        return True
+
+    def _converted(self, weights, name):
+        """Weights of another float type as the engine's."""
+        wanted = self._constants[name]["dtype"]
+        if dtypes.to_lathe(weights.dtype) != wanted and wanted in ("f32", "f16"):
+            if weights.dtype in (dtypes.DataType.FLOAT, dtypes.DataType.HALF):
+                return Weights(weights.numpy().astype(dtypes.nptype(dtypes.from_lathe(wanted))))
+        return weights
+
+    def set_weights(self, layer_name, role, weights):
+        """The same by layer and role."""
+        name = self._roles.get((layer_name, WeightsRole(role)))
+        if name is None:
+            return self._report(f"layer '{layer_name}' has no refittable {WeightsRole(role).name} "
+                                "weights")
+        return self.set_named_weights(name, weights)
+
+    def unset_named_weights(self, weights_name):
+        """The engine's own again."""
+        self._locations.pop(weights_name, None)
+        return self._given.pop(weights_name, None) is not None
+
+    # --- asking
+
+    def get_all_weights(self):
+        """Names of all refittable weights."""
+        return list(self._names)
+
+    def get_missing_weights(self):
+        """[]: weights that are not given stay."""
+        return []
+
+    def get_all(self):
+        """(layers, roles) of all refittable weights that a layer of the API owns."""
+        keys = [key for key, name in self._roles.items() if name in self._names]
+        return [layer for layer, _ in keys], [role for _, role in keys]
+
+    def get_missing(self):
+        """([], []): weights that are not given stay."""
+        return [], []
+
+    def get_named_weights(self, weights_name):
+        """What was given, else the engine's own."""
+        if weights_name in self._given:
+            return self._given[weights_name]
+        constant = self._constants.get(weights_name)
+        if constant is None:
+            return Weights()
+        dtype = dtypes.from_lathe(constant["dtype"])
+        bits = np.frombuffer(self._engine._plan.blobs[constant["blob"]], dtypes.numpy_bits(dtype))
+        weights = Weights(dtype, bits.ctypes.data, bits.size)
+        weights._owner = bits
+        return weights
+
+    def get_weights_location(self, weights_name):
+        """Where what was given lies."""
+        return self._locations.get(weights_name, TensorLocation.HOST)
+
+    def get_weights_prototype(self, weights_name):
+        """Type and count without elements."""
+        constant = self._constants.get(weights_name)
+        if constant is None:
+            return Weights(dtypes.DataType.FLOAT, 0, -1)
+        return Weights(dtypes.from_lathe(constant["dtype"]), 0,
+                       int(np.prod(constant["shape"], dtype=np.int64)))
+
+    def set_dynamic_range(self, tensor_name, range):
+        """False: the engine has no INT8."""
+        return False
+
+    def get_dynamic_range(self, tensor_name):
+        """(-1, -1): none."""
+        return (-1.0, -1.0)
+
+    def get_tensors_with_dynamic_range(self):
+        """[]."""
+        return []
+
+    # --- refitting
+
+    def refit_cuda_engine(self):
+        """Whether the engine has the new weights; contexts have them at their next run."""
+        try:
+            self._refit()
+            return True
+        except (Error, ValueError) as error:
+            return self._report(f"refit_cuda_engine: {error}")
+
+    def refit_cuda_engine_async(self, stream_handle):
+        """The same; done when it returns."""
+        return self.refit_cuda_engine()
+
+    def _refit(self):
+        plan = self._engine._plan
+        replaced = {name: self._bytes(name, weights) for name, weights in self._given.items()}
+        model = recipe.read(plan.recipe, plan.blobs, replaced).finish()
+        with CacheFile(ITimingCache(plan.cache)) as cache:
+            engines = [_core.Engine.build(model, self._options(profile, core.device(), cache.path),
+                                          None).serialize()
+                       for profile, core in zip(plan.profiles, self._engine._cores)]
+        for profile, engine in zip(plan.profiles, engines):
+            profile.engine = engine
+        for name, data in replaced.items():
+            plan.blobs[self._constants[name]["blob"]] = data
+        self._engine._load()
+        self._engine._generation += 1
+
+    def _bytes(self, name, weights):
+        """The elements on the host."""
+        if self._locations[name] == TensorLocation.DEVICE and self._engine._device != "cpu":
+            from ..cuda import current
+            target = np.empty(weights.nbytes, np.uint8)
+            stream = current().stream(0)
+            stream.copy(target.ctypes.data, weights._pointer, weights.nbytes)
+            stream.synchronize()
+            return target.tobytes()
+        return weights._bits().tobytes()
+
+    def _options(self, profile, device, cache_path):
+        kept = self._engine._plan.recipe["refit"]["options"]
+        options = _core.BuildOptions()
+        options.device = os.environ.get("LATHE_DEVICE") or device
+        options.shapes = {name: [list(s) for s in three] for name, three in profile.shapes.items()}
+        options.threads, options.timing_cache = self.max_threads, cache_path
+        for name, value in kept.items():
+            setattr(options, name, value)
+        return options

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is accepted without effect and what is refused. The marks below are the behaviour itself:
+a marked function warns or raises because of its mark, and docs/trt-api.md is made by reading them.
+"""
+import functools
+import warnings
+
+from ..errors import UnsupportedError
+
+CUSTOM_OPERATORS = ("plugins of TensorRT are not loaded; give the operator to Lathe as data (a "
+                    "decorator or a file with its shape rule and expression), see docs/custom_ops.md")
+
+
+class LatheWarning(UserWarning):
+    """A setting of TensorRT's that has no meaning in Lathe was accepted without effect."""
+
+
+def warn(text, stacklevel=3):
+    """Says that something was accepted without effect."""
+    warnings.warn(text, LatheWarning, stacklevel=stacklevel)
+
+
+def deprecated(text, stacklevel=3):
+    """Says that something works and will go."""
+    warnings.warn(text, DeprecationWarning, stacklevel=stacklevel)
+
+
+def accepted(reason):
+    """Marks a function whose call warns with `reason` and then does what its body says."""
+
+    def mark(function):
+        @functools.wraps(function)
+        def call(*args, **named):
+            warn(f"{function.__name__}: {reason}")
+            return function(*args, **named)
+
+        call.lathe_accepted = reason
+        return call
+
+    return mark
+
+
+def refused(reason):
+    """Marks a function whose call raises UnsupportedError with `reason`."""
+
+    def mark(function):
+        @functools.wraps(function)
+        def call(*args, **named):
+            raise UnsupportedError(f"{function.__qualname__}: {reason}")
+
+        call.lathe_refused = reason
+        return call
+
+    return mark
+
+
+class Accepted(property):
+    """A property that stores what it is given; assigning anything but `default` warns."""
+
+    def __init__(self, default, reason, convert=None):
+        self.default, self.lathe_accepted, self.convert = default, reason, convert
+        super().__init__(self._read, self._write, doc=f"Accepted without effect: {reason}.")
+
+    def __set_name__(self, owner, name):
+        self.name, self.slot = name, f"_accepted_{name}"
+
+    def _read(self, owner):
+        return getattr(owner, self.slot, self.default)
+
+    def _write(self, owner, value):
+        value = self.convert(value) if self.convert else value
+        if value != self.default:
+            warn(f"{self.name}: {self.lathe_accepted}", stacklevel=4)
+        setattr(owner, self.slot, value)
+
+
+class Setting(property):
+    """A plain read-write property with a default, converted on assignment."""
+
+    def __init__(self, default, doc, convert=None):
+        self.default, self.convert = default, convert
+        super().__init__(self._read, self._write, doc=doc)
+
+    def __set_name__(self, owner, name):
+        self.slot = f"_setting_{name}"
+
+    def _read(self, owner):
+        return getattr(owner, self.slot, self.default)
+
+    def _write(self, owner, value):
+        setattr(owner, self.slot, self.convert(value) if self.convert else value)
