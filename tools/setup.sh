@@ -16,7 +16,7 @@ packages="
   libfmt-dev libspdlog-dev
   libcli11-dev nlohmann-json3-dev libpng-dev libjpeg-dev
   libgtest-dev clang-format-14
-  python3 python3-venv
+  python3 python3-venv python3-dev
 "
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -65,11 +65,16 @@ class LatheBackend(base.Backend):
         super().run_node(node, inputs, device, outputs_info)
         names = [name for name in node.input if name]
         ins = [_value_info(name, x.dtype, x.shape) for name, x in zip(names, inputs)]
-        infos = outputs_info or [(inputs[0].dtype, None)] * len(node.output)
-        outs = [_value_info(name, *info) for name, info in zip(node.output, infos) if name]
-        graph = helper.make_graph([node], "node", ins, outs)
         version = kwargs.pop("opset_version", onnx.defs.onnx_opset_version())
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid(node.domain, version)])
+        opsets = [helper.make_opsetid(node.domain, version)]
+        if outputs_info:
+            outs = [_value_info(name, *i) for name, i in zip(node.output, outputs_info) if name]
+        else:
+            graph = helper.make_graph([node], "node", ins, [])
+            model = helper.make_model(graph, opset_imports=opsets)
+            outs = onnx.shape_inference.infer_shapes(model).graph.value_info
+        graph = helper.make_graph([node], "node", ins, outs)
+        model = helper.make_model(graph, opset_imports=opsets)
         return cls.run_model(model, inputs, device, **kwargs)
 
     @classmethod

@@ -12,7 +12,7 @@ using lathe::python::take;
 
 namespace {
 
-Call* open(const Engine& engine, int threads, uintptr_t stream) {
+Call* open_session(const Engine& engine, int threads, uintptr_t stream) {
   Engine::OpenOptions options;
   options.threads = threads;
   options.cuda_stream = reinterpret_cast<void*>(stream);
@@ -28,7 +28,8 @@ void bind_session(nb::module_& m) {
       .def_ro("workspace", &MemoryInfo::workspace)
       .def_ro("arena_lower_bound", &MemoryInfo::arena_lower_bound);
   nb::class_<Call>(m, "Session")
-      .def(nb::new_(&open), nb::arg("engine"), nb::arg("threads") = 0, nb::arg("stream") = 0)
+      .def(nb::new_(&open_session), nb::arg("engine"), nb::arg("threads") = 0,
+           nb::arg("stream") = 0)
       .def("run", &Call::run, nb::arg("arrays"))
       .def("profile", &Call::profile, nb::arg("arrays"))
       .def("memory", &Call::memory);

@@ -30,9 +30,9 @@ bool fits(const PortInfo& port, std::span<const int64_t> shape) {
   });
 }
 
-[[noreturn]] void wrong_input(const PortInfo& port, const std::string& what, std::string cure) {
-  raise(
-      Status(Code::InvalidInput, "input '" + port.name + "': " + what).with_cure(std::move(cure)));
+[[noreturn]] void wrong_input(const PortInfo& port, const std::string& what,
+                              const std::string& cure) {
+  raise_input("input '" + port.name + "': " + what, cure);
 }
 
 // Released on every way out, also when an exception passes.
@@ -40,8 +40,8 @@ class Claim {
  public:
   explicit Claim(std::atomic_flag& busy) : busy_(busy) {
     if (busy_.test_and_set(std::memory_order_acquire)) {
-      raise(Status(Code::InvalidInput, "the session is running in another thread")
-                .with_cure("open one session for each thread, or call the engine itself"));
+      raise_input("the session is running in another thread",
+                  "open one session for each thread, or call the engine itself");
     }
   }
   ~Claim() { busy_.clear(std::memory_order_release); }
@@ -102,7 +102,7 @@ void Call::bind_input(size_t k, const ArrayView& view) {
   check(session_.bind_input(port.name, view.data(), view.bytes(), view.on_device()));
 }
 
-void Call::bind_inputs(nb::sequence arrays, Views& views) {
+void Call::bind_inputs(nb::list arrays, Views& views) {
   size_t k = 0;
   for (nb::handle array : arrays) {
     if (k == inputs_.size()) break;
@@ -115,8 +115,8 @@ void Call::bind_inputs(nb::sequence arrays, Views& views) {
     bind_input(k++, views.back());
   }
   if (k != inputs_.size()) {
-    raise(Status(Code::InvalidInput, std::to_string(k) + " arrays are given, the network has " +
-                                         std::to_string(inputs_.size()) + " inputs"));
+    raise_input(std::to_string(k) + " arrays are given, the network has " +
+                std::to_string(inputs_.size()) + " inputs");
   }
 }
 
@@ -139,7 +139,7 @@ nb::list Call::bind_outputs(Library library, int device, Views& views) {
 }
 
 template <class Execute>
-nb::list Call::around(nb::sequence arrays, Execute execute) {
+nb::list Call::around(nb::list arrays, Execute execute) {
   const Claim claim(busy_);
   Views views;
   bind_inputs(arrays, views);
@@ -155,11 +155,11 @@ nb::list Call::around(nb::sequence arrays, Execute execute) {
   return results;
 }
 
-nb::list Call::run(nb::sequence arrays) {
+nb::list Call::run(nb::list arrays) {
   return around(arrays, [&] { return session_.run(); });
 }
 
-nb::tuple Call::profile(nb::sequence arrays) {
+nb::tuple Call::profile(nb::list arrays) {
   std::vector<double> seconds;
   auto add = [](void* user, int step, double s) {
     auto& all = *static_cast<std::vector<double>*>(user);

@@ -23,9 +23,9 @@ class Call {
   Call(const Engine& engine, Session session);
 
   // `arrays`: one for each input, in order. A list of results, in order.
-  nanobind::list run(nanobind::sequence arrays);
+  nanobind::list run(nanobind::list arrays);
   // The same with a clock around each step: (results, seconds of each step).
-  nanobind::tuple profile(nanobind::sequence arrays);
+  nanobind::tuple profile(nanobind::list arrays);
   MemoryInfo memory() const { return session_.memory(); }
 
  private:
@@ -35,13 +35,13 @@ class Call {
     nanobind::object shape;  // a tuple, of the current input shapes
   };
 
-  void bind_inputs(nanobind::sequence arrays, Views& views);
+  void bind_inputs(nanobind::list arrays, Views& views);
   void bind_input(size_t k, const ArrayView& view);
   nanobind::list bind_outputs(Library library, int device, Views& views);
   void check_input(const PortInfo& port, const ArrayView& view) const;
   void check_device(const PortInfo& port, const ArrayView& view) const;
   template <class Execute>
-  nanobind::list around(nanobind::sequence arrays, Execute execute);
+  nanobind::list around(nanobind::list arrays, Execute execute);
 
   Session session_;
   int device_;  // the engine's GPU; -1: it runs on the CPU

@@ -21,14 +21,22 @@ const char* class_of(Code code, Missing missing) {
   return "InternalError";
 }
 
+[[noreturn]] void raise_class(const char* name, const std::string& message,
+                              const std::string& cure) {
+  const nb::object type = nb::module_::import_("lathe.errors").attr(name);
+  const nb::object error = type(message.c_str(), cure.c_str());
+  PyErr_SetObject(type.ptr(), error.ptr());
+  throw nb::python_error();
+}
+
 }  // namespace
 
 void raise(const Status& status, Missing missing) {
-  const nb::object type =
-      nb::module_::import_("lathe.errors").attr(class_of(status.code(), missing));
-  const nb::object error = type(status.message().c_str(), status.cure().c_str());
-  PyErr_SetObject(type.ptr(), error.ptr());
-  throw nb::python_error();
+  raise_class(class_of(status.code(), missing), status.message(), status.cure());
+}
+
+void raise_input(const std::string& message, const std::string& cure) {
+  raise_class("InputError", message, cure);
 }
 
 }  // namespace lathe::python

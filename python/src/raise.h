@@ -8,6 +8,8 @@
 // Both must be called with the GIL held.
 #include <nanobind/nanobind.h>
 
+#include <string>
+
 #include "lathe/status.h"
 
 namespace lathe::python {
@@ -16,6 +18,8 @@ namespace lathe::python {
 enum class Missing { Name, File };
 
 [[noreturn]] void raise(const Status& status, Missing missing = Missing::Name);
+// InputError.
+[[noreturn]] void raise_input(const std::string& message, const std::string& cure = "");
 
 inline void check(const Status& status, Missing missing = Missing::Name) {
   if (!status.ok()) raise(status, missing);

@@ -37,8 +37,8 @@ def layers(depth, width, seed=0):
     rng = np.random.default_rng(seed)
     nodes, constants, last = [], [], "x"
     for k in range(depth):
-        weights = rng.standard_normal((width, width)).astype(np.float32) / np.sqrt(width)
-        constants.append((f"w{k}", weights))
+        weights = rng.standard_normal((width, width)) / np.sqrt(width)
+        constants.append((f"w{k}", weights.astype(np.float32)))
         nodes.append(helper.make_node("MatMul", [last, f"w{k}"], [f"m{k}"]))
         nodes.append(helper.make_node("Relu", [f"m{k}"], [f"r{k}"]))
         last = f"r{k}"
