@@ -1,14 +1,14 @@
 # lathe_tree: liblathe of the build tree LATHE_BUILD, brought up to date with every build; and what
 # the package takes from there: lathe/lib/liblathe.so.0, lathe/bin/lathe.
-if(NOT EXISTS ${LATHE_BUILD}/build.ninja)
+if(NOT EXISTS ${LATHE_BUILD}/build.ninja AND NOT EXISTS ${LATHE_BUILD}/Makefile)
   message(STATUS "Configuring Lathe in ${LATHE_BUILD}")
   execute_process(COMMAND ${CMAKE_COMMAND} -S ${root} -B ${LATHE_BUILD} -G Ninja
                           -DCMAKE_BUILD_TYPE=Release -DLATHE_TESTS=OFF
                   RESULT_VARIABLE failed)
   if(failed)
     execute_process(COMMAND sh ${root}/tools/setup.sh --check OUTPUT_VARIABLE missing)
-    message(FATAL_ERROR "Lathe could not be configured.\n${missing}"
-                        "tools/setup.sh installs what is missing.")
+    message(FATAL_ERROR "Lathe could not be configured; the lines above say what is missing.\n"
+                        "${missing}")
   endif()
 endif()
 

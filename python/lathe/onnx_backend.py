@@ -48,7 +48,7 @@ class LatheBackend(base.Backend):
     def prepare(cls, model, device="CPU", **kwargs):
         """An engine for the model; `kwargs` are those of `lathe.build`. Not tuned unless asked."""
         super().prepare(model, device, **kwargs)
-        options = {"tune": False, "verify": "off", "timing_cache": False, "progress": False}
+        options = {"tune": False, "timing_cache": False, "progress": False}
         try:
             return LatheBackendRep(build(model, device=device.lower(), **{**options, **kwargs}))
         except UnsupportedError as e:

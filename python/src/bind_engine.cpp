@@ -5,10 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <chrono>
-#include <exception>
-#include <utility>
-
+#include "build_job.h"
 #include "lathe/lathe.h"
 #include "raise.h"
 
@@ -29,57 +26,6 @@ template <class F>
 auto without_gil(F f) {
   const nb::gil_scoped_release released;
   return f();
-}
-
-// Tells Python how far a build is, seldom enough not to disturb what is being timed, and lets
-// Ctrl-C through. An exception of the callable (or KeyboardInterrupt) cancels the build and is
-// raised when it has ended.
-class Progress {
- public:
-  explicit Progress(nb::object report) : report_(std::move(report)) {}
-
-  static bool tick(void* self, const char* phase, double done) {
-    return static_cast<Progress*>(self)->tell(phase, done);
-  }
-  // Rethrows what the callable threw.
-  void finish() {
-    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
-  }
-
- private:
-  bool tell(const char* phase, double done) {
-    constexpr std::chrono::milliseconds kInterval(50);
-    if (stopped_) return false;
-    const auto now = std::chrono::steady_clock::now();
-    if (phase == phase_ && now - told_ < kInterval) return true;
-    phase_ = phase;
-    told_ = now;
-    const nb::gil_scoped_acquire held;
-    try {
-      if (PyErr_CheckSignals() != 0) throw nb::python_error();
-      stopped_ = !report_.is_none() && report_(phase, done).is(nb::bool_(false));
-    } catch (...) {
-      error_ = std::current_exception();
-      stopped_ = true;
-    }
-    return !stopped_;
-  }
-
-  nb::object report_;
-  std::string phase_;
-  std::chrono::steady_clock::time_point told_;
-  std::exception_ptr error_;
-  bool stopped_ = false;
-};
-
-Engine build(const Model& model, const BuildOptions& given, nb::object report) {
-  Progress progress(std::move(report));
-  BuildOptions options = given;
-  options.progress = Progress::tick;
-  options.progress_user = &progress;
-  Result<Engine> engine = without_gil([&] { return Engine::build(model, options); });
-  progress.finish();
-  return take(std::move(engine));
 }
 
 void bind_model(nb::module_& m) {
@@ -142,7 +88,8 @@ void bind_engine(nb::module_& m) {
   bind_step(m);
   bind_options(m);
   nb::class_<Engine>(m, "Engine")
-      .def_static("build", &build, nb::arg("model"), nb::arg("options"), nb::arg("progress").none())
+      .def_static("build", &lathe::python::build, nb::arg("model"), nb::arg("options"),
+                  nb::arg("progress").none())
       .def_static("load",
                   [](const std::string& path) {
                     return take(without_gil([&] { return Engine::load(path); }), Missing::File);
@@ -171,4 +118,6 @@ void bind_engine(nb::module_& m) {
       .def("certified_end_to_end", &Engine::certified_end_to_end)
       .def("graph_text", &Engine::graph_text)
       .def("weight_bytes", &Engine::weight_bytes);
+  m.def("wait_for_left_builds", &lathe::python::wait_for_left_builds);
+  nb::module_::import_("atexit").attr("register")(m.attr("wait_for_left_builds"));
 }

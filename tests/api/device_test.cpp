@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What lathe/device.h promises, of every device that this machine has.
+#include "lathe/device.h"
+
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <numeric>
 #include <vector>
-
-#include "lathe/device.h"
 
 namespace lathe::testing {
 namespace {

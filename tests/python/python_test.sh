@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# python_test.sh PYTHON SOURCE BUILD [PYTEST ARGUMENTS]: installs the package into BUILD/venv and
-# runs python/tests there. What pip downloads is kept in the environment from one run to the next.
+# python_test.sh PYTHON SOURCE BUILD [PYTEST ARGUMENTS]: installs the package into an environment
+# beneath BUILD, one for each version of Python, and runs python/tests there. What pip downloads is
+# kept in the environment from one run to the next.
 set -eu
 python=$1 source=$2 build=$3
 shift 3
-venv=$build/venv
+venv=$build/venv-$("$python" -c "import sys; print(*sys.version_info[:2], sep='.')")
 tools="scikit-build-core nanobind numpy pytest onnx ml_dtypes"
 if [ ! -f "$venv/complete" ]; then
   rm -rf "$venv"
@@ -21,6 +22,6 @@ fi
 cd "$build"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
   --config-settings=cmake.define.LATHE_BUILD="$build" \
-  --config-settings=build-dir="$build/python" "$source"
+  --config-settings=build-dir="$build/python/{wheel_tag}" "$source"
 LATHE_SOURCE=$source exec "$venv/bin/python" -m pytest -q -p no:cacheprovider \
   -c "$source/pyproject.toml" --rootdir "$source" "$source/python/tests" "$@"
