@@ -37,6 +37,7 @@ done
 
 if [ "${1:-}" = --check ]; then
   echo "setup: missing packages:$missing"
+  echo "setup: as root, run: apt-get install --no-install-recommends$missing"
   exit 1
 fi
 

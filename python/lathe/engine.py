@@ -1,12 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engines: building, loading, running, saving."""
+from __future__ import annotations
+
 import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 from . import _core, _show
 from ._options import settings
 from .errors import InputError
 from .progress import wanted
 from .session import Names, Session
+
+if TYPE_CHECKING:
+    import onnx
+
+Path = Union[str, "os.PathLike[str]"]
+Bytes = Union[bytes, bytearray, memoryview]
+# "1x3x224x224" or (1, 3, 224, 224); up to three of them: smallest, tuned for, largest.
+Shape = Union[str, Sequence[int]]
+ShapeRange = Union[Shape, Sequence[Shape]]
 
 
 class Engine:
@@ -19,12 +32,12 @@ class Engine:
     symbols where any size goes). `print(engine)` shows a table of its steps.
     """
 
-    def __init__(self, core):
+    def __init__(self, core: _core.Engine) -> None:
         self._core = core
         self._names = Names(core.inputs(), core.outputs())
-        self._idle = []  # sessions that no call is using
+        self._idle: list[_core.Session] = []  # sessions that no call is using
 
-    def __call__(self, *args, **named):
+    def __call__(self, *args: Any, **named: Any) -> Any:
         """Runs the network.
 
         NumPy arrays give NumPy arrays, PyTorch tensors PyTorch tensors; CUDA tensors stay on their
@@ -47,32 +60,32 @@ class Engine:
         return names.results(results, bool(named))
 
     @property
-    def inputs(self):
+    def inputs(self) -> list[_core.Port]:
         """What goes in: ports in order."""
         return self._names.inputs
 
     @property
-    def outputs(self):
+    def outputs(self) -> list[_core.Port]:
         """What comes out: ports in order."""
         return self._names.outputs
 
     @property
-    def steps(self):
+    def steps(self) -> list[_core.Step]:
         """What runs, in order: `name`, `op`, `tactic`, `config`, `device`, `seconds`, `why` ..."""
         return self._core.steps()
 
     @property
-    def device(self):
+    def device(self) -> str:
         """"cpu" or "cuda"."""
         return self._core.device()
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The model's name."""
         return self._core.model_name()
 
     @property
-    def memory(self):
+    def memory(self) -> _core.Memory:
         """Bytes: `weights`, `arena`, `workspace`, `arena_lower_bound`, as of the last call."""
         try:
             session = self._idle.pop()
@@ -82,7 +95,7 @@ class Engine:
         self._idle.append(session)
         return memory
 
-    def session(self, stream=None, threads=0):
+    def session(self, stream: Any = None, threads: int = 0) -> Session:
         """A session: buffers and a stream of its own, and `submit`.
 
         `stream`: a CUDA stream of PyTorch, CuPy or PyCUDA, or its address; None: one of its own.
@@ -90,7 +103,7 @@ class Engine:
         """
         return Session(self, stream, threads)
 
-    def profile(self, *args, runs=10, **named):
+    def profile(self, *args: Any, runs: int = 10, **named: Any) -> Profile:
         """Runs with a clock around each step: seconds, the fastest of `runs`.
 
         Returns a `Profile`: `seconds` (one for each of `steps`), `total`; printed, a table.
@@ -103,26 +116,26 @@ class Engine:
         times = [session.profile(arrays)[1] for _ in range(runs)]
         return Profile(self.steps, [min(t) for t in zip(*times)])
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         """Writes the engine to a file, beside it first and then renamed.
 
         Raises `DeviceError` (the disk), `NotFoundError` (no such folder).
         """
         self._core.save(os.fspath(path))
 
-    def serialize(self):
+    def serialize(self) -> bytes:
         """The bytes that `save` would write; `lathe.load` takes them."""
         return self._core.serialize()
 
-    def __str__(self):
+    def __str__(self) -> str:
         return _show.engine_text(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (f"<lathe.Engine {self.name!r} on {self.device}: "
                 f"{', '.join(map(_show.port_text, self.inputs))} -> "
                 f"{', '.join(map(_show.port_text, self.outputs))}>")
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return _show.engine_html(self)
 
     def __reduce__(self):
@@ -132,25 +145,30 @@ class Engine:
 class Profile:
     """What each step took: `seconds`, in the order of `steps`, and `total`."""
 
-    def __init__(self, steps, seconds):
+    def __init__(self, steps: list[_core.Step], seconds: list[float]) -> None:
         self.steps = steps
         self.seconds = seconds
 
     @property
-    def total(self):
+    def total(self) -> float:
         """Sum of all steps, in seconds."""
         return sum(self.seconds)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return _show.profile_text(self)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         return _show.profile_html(self)
 
 
-def build(model, *, device="cpu", fp16=False, bf16=False, tf32=False, shapes=None, threads=0,
-          workspace=None, memory=None, timing_cache=None, tune=True, fuse=True, verify="sample",
-          disabled_passes=(), progress=None):
+def build(model: Path | Bytes | onnx.ModelProto | _core.Network, *, device: str = "cpu",
+          fp16: bool = False, bf16: bool = False, tf32: bool = False,
+          shapes: Mapping[str, ShapeRange] | ShapeRange | None = None, threads: int = 0,
+          workspace: int | None = None, memory: int | None = None,
+          timing_cache: Path | Literal[False] | None = None, tune: bool = True, fuse: bool = True,
+          verify: Literal["sample", "full", "off"] | bool = "sample",
+          disabled_passes: Sequence[str] = (),
+          progress: Callable[[str, float], Any] | bool | None = None) -> Engine:
     """Builds an engine: optimizes, times what can run each part, checks it against the reference.
 
         engine = lathe.build("model.onnx", fp16=True, shapes={"images": "1x3x224x224"})
@@ -188,7 +206,7 @@ def build(model, *, device="cpu", fp16=False, bf16=False, tf32=False, shapes=Non
             report.close()
 
 
-def load(engine):
+def load(engine: Path | Bytes) -> Engine:
     """An engine from a file (mapped, not read) or from bytes (copied).
 
     Raises `NotFoundError` (no such file), `InputError` (no engine, damaged, or of another version),
@@ -199,7 +217,7 @@ def load(engine):
     return Engine(_core.Engine.load(os.fspath(engine)))
 
 
-def _model(model):
+def _model(model: Any) -> _core.Model:
     """What the C++ API builds from."""
     if isinstance(model, (bytes, bytearray, memoryview)):
         return _core.Model.parse(bytes(model), "model")

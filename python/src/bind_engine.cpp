@@ -68,17 +68,19 @@ void bind_options(nb::module_& m) {
 }
 
 void bind_step(nb::module_& m) {
-  nb::class_<StepInfo>(m, "Step")
-      .def_ro("name", &StepInfo::name)
-      .def_ro("op", &StepInfo::op)
+  nb::class_<StepInfo>(m, "Step", "One step of an engine: what runs it, and why.")
+      .def_ro("name", &StepInfo::name, "The model's nodes that it computes.")
+      .def_ro("op", &StepInfo::op, "\"Conv{...}(f32[1,3,224,224], ...) -> (...)\"")
       .def_ro("device", &StepInfo::device)
       .def_ro("tactic", &StepInfo::tactic)
       .def_ro("config", &StepInfo::config)
-      .def_ro("seconds", &StepInfo::seconds)
-      .def_ro("measured", &StepInfo::measured)
-      .def_ro("why", &StepInfo::why)
-      .def_ro("max_error", &StepInfo::max_error)
-      .def_ro("checked", &StepInfo::checked);
+      .def_ro("seconds", &StepInfo::seconds, "At the shapes that were tuned for.")
+      .def_ro("measured", &StepInfo::measured, "False: `seconds` is the cost model's.")
+      .def_ro("why", &StepInfo::why, "Why this tactic.")
+      .def_ro("max_error", &StepInfo::max_error, "Largest error against the reference.")
+      .def_ro("checked", &StepInfo::checked, "Whether it was compared with the reference.")
+      .def("__repr__",
+           [](const StepInfo& s) { return "<lathe.Step " + s.name + " by " + s.tactic + ">"; });
 }
 
 }  // namespace
@@ -118,6 +120,4 @@ void bind_engine(nb::module_& m) {
       .def("certified_end_to_end", &Engine::certified_end_to_end)
       .def("graph_text", &Engine::graph_text)
       .def("weight_bytes", &Engine::weight_bytes);
-  m.def("wait_for_left_builds", &lathe::python::wait_for_left_builds);
-  nb::module_::import_("atexit").attr("register")(m.attr("wait_for_left_builds"));
 }

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "build_job.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <exception>
 #include <memory>
@@ -12,7 +16,6 @@
 #include <string>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "raise.h"
 
@@ -24,6 +27,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kInterval(50);   // between two calls of the callable
 constexpr std::chrono::milliseconds kPatience(500);  // for a cancelled build to end
+
+// Builds that nobody waits for and that still compute.
+std::atomic<int> left_builds = 0;
 
 struct News {
   std::string phase;
@@ -39,12 +45,20 @@ struct Job {
   std::deque<News> news;  // one for each phase that was not told yet
   std::optional<Result<Engine>> result;
   std::atomic<bool> stop = false;
+  bool left = false;
 
   void run() {
     Result<Engine> made = Engine::build(model, options);
     const std::lock_guard lock(mutex);
     result.emplace(std::move(made));
     changed.notify_all();
+    if (left) --left_builds;
+  }
+  // Nobody waits for the result any more.
+  void leave() {
+    const std::lock_guard lock(mutex);
+    left = !result.has_value();
+    if (left) ++left_builds;
   }
   void add(const char* phase, double done) {
     const std::lock_guard lock(mutex);
@@ -73,13 +87,13 @@ void tell(Job& job, const nb::object& report) {
   }
 }
 
-struct LeftBuilds {
-  std::mutex mutex;
-  std::vector<std::thread> threads;
-};
-LeftBuilds& left_builds() {
-  static auto* left = new LeftBuilds();
-  return *left;
+// The process may end while a build that was left still computes: then what it uses must not be
+// destroyed beneath it, so the process ends here, before its static objects do. A build writes no
+// file until it is over.
+void end_process(int status, void*) {
+  if (left_builds == 0) return;
+  std::fflush(nullptr);
+  ::_exit(status);
 }
 
 // Ends a cancelled build's thread, or leaves it.
@@ -87,8 +101,10 @@ void end(Job& job, std::thread thread) {
   job.stop = true;
   const nb::gil_scoped_release released;
   if (job.wait_for_result(kPatience)) return thread.join();
-  const std::lock_guard lock(left_builds().mutex);
-  left_builds().threads.push_back(std::move(thread));
+  job.leave();
+  thread.detach();
+  static const int registered = ::on_exit(end_process, nullptr);
+  (void)registered;
 }
 
 void build_beside(const std::shared_ptr<Job>& job, const nb::object& report) {
@@ -162,16 +178,6 @@ Engine build(const Model& model, const BuildOptions& options, nb::object report)
   }
   if (job->stop && job->result->ok()) raise(Status(Code::Cancelled, "the build was cancelled"));
   return take(std::move(*job->result));
-}
-
-void wait_for_left_builds() {
-  const nb::gil_scoped_release released;
-  std::vector<std::thread> threads;
-  {
-    const std::lock_guard lock(left_builds().mutex);
-    threads.swap(left_builds().threads);
-  }
-  for (std::thread& t : threads) t.join();
 }
 
 }  // namespace lathe::python

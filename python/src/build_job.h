@@ -17,7 +17,4 @@ namespace lathe::python {
 
 Engine build(const Model& model, const BuildOptions& options, nanobind::object report);
 
-// Waits for the builds that were left; called when the interpreter ends.
-void wait_for_left_builds();
-
 }  // namespace lathe::python

@@ -137,7 +137,8 @@ def test_a_terminal_gets_a_bar_and_a_file_gets_none():
 
 def test_ctrl_c_ends_a_build():
     program = textwrap.dedent("""
-        import lathe, networks, sys
+        import lathe, networks, signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in background jobs
         model = networks.layers(24, 700)
         print("building", flush=True)
         try:
