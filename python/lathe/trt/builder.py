@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builder: makes networks, configurations and profiles, and builds plans. A build that fails reports
-through the logger and returns None."""
+"""Builder: makes networks, configurations and profiles, and builds plans. A build that fails
+reports through the logger and returns None."""
 import os
 
 from .. import _core
@@ -224,8 +224,7 @@ def default_device():
     chosen = os.environ.get("LATHE_DEVICE")
     if chosen:
         return chosen
-    from ..cuda import default_device as working
-    return working()
+    return next((d.id for d in _core.devices() if d.id.startswith("cuda") and not d.error), "cpu")
 
 
 def _is_gpu():
@@ -253,7 +252,8 @@ def _profile_shapes(index, profile, dynamic, network):
             raise ValueError(f"profile {index} has no shape for the dynamic input '{name}'")
         for given in three:
             if len(given) != len(shape) or any(s not in (-1, g) for s, g in zip(shape, given)):
-                raise ValueError(f"profile {index}: input '{name}' is {shape}, {given} does not fit")
+                raise ValueError(f"profile {index}: input '{name}' is {shape}, {given} does not "
+                                 "fit")
         shapes[name] = three
     for name, three in profile._shapes.items():
         if name in fixed and any(tuple(s) != fixed[name] for s in three):

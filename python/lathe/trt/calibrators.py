@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calibrators. Programs derive from them; a build that is given one is refused until Lathe quantizes
-by itself."""
-from .enums import CalibrationAlgoType
+"""Calibrators. Programs derive from them; a build that is given one is refused until Lathe
+quantizes by itself."""
+from .enums import CalibrationAlgoType, QuantizationFlag
 
-REFUSAL = ("calibration is not there yet: give a model with QuantizeLinear and DequantizeLinear, or "
-           "build with FP16 or BF16")
+REFUSAL = ("calibration is not there yet: give a model with QuantizeLinear and DequantizeLinear, "
+           "or build with FP16 or BF16")
 
 
 class IInt8Calibrator:
@@ -55,3 +55,8 @@ class IInt8MinMaxCalibrator(IInt8Calibrator):
     """Extremes."""
 
     _ALGORITHM = CalibrationAlgoType.MINMAX_CALIBRATION
+
+
+# A build refuses what these are for.
+for _owner in (IInt8Calibrator, CalibrationAlgoType, QuantizationFlag):
+    _owner.lathe_refused = REFUSAL

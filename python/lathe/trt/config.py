@@ -3,7 +3,7 @@
 from . import enums as e
 from .calibrators import REFUSAL as NO_CALIBRATION
 from .interface import Managed
-from .support import Accepted, Setting, accepted, deprecated, warn
+from .support import Accepted, OneOf, RefusedAtBuild, Setting, warn
 from .timing_cache import ITimingCache, is_cache
 
 F = e.BuilderFlag
@@ -29,7 +29,6 @@ ACCEPTED_FLAGS = {
     F.DISTRIBUTIVE_INDEPENDENCE: "tactics may differ in rounding between batch sizes",
 }
 _NO_DLA = "there is no DLA; everything runs on the engine's device"
-_NO_AUX = "an engine runs on one stream"
 _POOLS = {
     e.MemoryPoolType.WORKSPACE: -1,
     e.MemoryPoolType.DLA_MANAGED_SRAM: 0,
@@ -60,13 +59,11 @@ class IBuilderConfig(Managed):
     tiling_optimization_level = Setting(e.TilingOptimizationLevel.NONE, "kept; tiles are part of "
                                         "tuning", e.TilingOptimizationLevel)
     l2_limit_for_tiling = Setting(-1, "kept; as tiling_optimization_level", int)
-    engine_capability = Accepted(e.EngineCapability.STANDARD, "engines are STANDARD",
-                                 e.EngineCapability)
-    default_device_type = Accepted(e.DeviceType.GPU, _NO_DLA, e.DeviceType)
+    max_aux_streams = Setting(-1, "kept; engines need none", int)
+    engine_capability = OneOf(e.EngineCapability.STANDARD, "engines are STANDARD")
+    default_device_type = OneOf(e.DeviceType.GPU, _NO_DLA)
     DLA_core = Accepted(-1, _NO_DLA, int)
-    runtime_platform = Accepted(e.RuntimePlatform.SAME_AS_BUILD, "engines are data: any platform "
-                                "opens them", e.RuntimePlatform)
-    max_aux_streams = Accepted(-1, _NO_AUX, int)
+    runtime_platform = OneOf(e.RuntimePlatform.SAME_AS_BUILD, "there is no runtime for Windows")
     plugins_to_serialize = Accepted([], "plugins are not loaded", list)
     algorithm_selector = Accepted(None, "tactics are chosen by time; a timing cache pins them")
     remote_auto_tuning_config = Accepted("", "tuning is local", str)
@@ -120,14 +117,7 @@ class IBuilderConfig(Managed):
         """Whether it is set."""
         return bool(self._flags >> int(F(flag)) & 1)
 
-    @property
-    def quantization_flags(self):
-        """A mask of QuantizationFlag."""
-        return self._quantization
-
-    @quantization_flags.setter
-    def quantization_flags(self, mask):
-        self._quantization = int(mask)
+    quantization_flags = RefusedAtBuild("_quantization", NO_CALIBRATION)
 
     def set_quantization_flag(self, flag):
         """Kept for calibration."""
@@ -176,7 +166,7 @@ class IBuilderConfig(Managed):
         return self._sources
 
     def create_timing_cache(self, serialized_timing_cache):
-        """A cache of bytes; empty ones begin a new cache. Bytes of another library begin a new one, too."""
+        """A cache of bytes; empty ones, and those of another library, begin a new one."""
         data = bytes(memoryview(serialized_timing_cache))
         return ITimingCache(data) if is_cache(data) else ITimingCache()
 
@@ -200,15 +190,7 @@ class IBuilderConfig(Managed):
 
     # --- calibration
 
-    @property
-    def int8_calibrator(self):
-        """A calibrator; a build with INT8 refuses it until Lathe calibrates."""
-        return self._calibrator
-
-    @int8_calibrator.setter
-    def int8_calibrator(self, calibrator):
-        deprecated("int8_calibrator is deprecated")
-        self._calibrator = calibrator
+    int8_calibrator = RefusedAtBuild("_calibrator", NO_CALIBRATION)
 
     def set_calibration_profile(self, profile):
         """Kept for calibration."""
@@ -221,9 +203,10 @@ class IBuilderConfig(Managed):
 
     # --- devices
 
-    @accepted(_NO_DLA)
     def set_device_type(self, layer, device_type):
-        """Kept."""
+        """Kept; DLA warns."""
+        if e.DeviceType(device_type) == e.DeviceType.DLA:
+            warn(f"DeviceType.DLA: {_NO_DLA}")
         self._devices[layer] = e.DeviceType(device_type)
 
     def get_device_type(self, layer):
@@ -247,3 +230,9 @@ def _device_bytes():
     """Memory of the machine."""
     import os
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+# Of effect with calibration only, which a build refuses.
+for _name in ("set_quantization_flag", "clear_quantization_flag", "get_quantization_flag",
+              "set_calibration_profile", "get_calibration_profile"):
+    getattr(IBuilderConfig, _name).lathe_refused = NO_CALIBRATION

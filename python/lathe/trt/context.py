@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""IExecutionContext: one running engine. Addresses are of the engine's device, which for a CPU engine
-is the host. A context belongs to one thread at a time."""
+"""IExecutionContext: one running engine. Addresses are of the engine's device, which for a CPU
+engine is the host. A context belongs to one thread at a time."""
+import sys
+
 from .. import _core
 from ..errors import Error
 from . import dtypes
@@ -28,13 +30,40 @@ class _Bindings:
             self.limits[port.name] = engine.get_tensor_profile_shape(port.name, profile)
 
 
+class _Borrowed:
+    """Memory of a program's allocator, given back when it is too small or the context goes."""
+
+    def __init__(self):
+        self._allocator, self._address, self._size = None, 0, 0
+
+    def place(self, session, allocator):
+        """Memory large enough for the session's next run."""
+        needed = session.device_memory_size()
+        if needed > self._size or allocator is not self._allocator:
+            self.release()
+            address = int(allocator.allocate(needed, _ALIGNMENT, 0) or 0) if needed else 0
+            if needed and not address:
+                raise MemoryError(f"the allocator has no {needed} bytes")
+            self._allocator, self._address, self._size = allocator, address, needed
+        if self._address:
+            session.set_device_memory(self._address, self._size)
+
+    def release(self):
+        """Gives it back."""
+        if self._address:
+            self._allocator.deallocate(self._address)
+        self._allocator, self._address, self._size = None, 0, 0
+
+    __del__ = release
+
+
 class IExecutionContext(Managed):
     """Made by ICudaEngine.create_execution_context; keeps the engine."""
 
     name = Setting("", "a name for messages", str)
     debug_sync = Accepted(False, "steps are not synchronized one by one", bool)
     error_recorder = Setting(None, "told of errors too")
-    temporary_allocator = Accepted(None, "memory is the context's, or given by set_device_memory")
+    temporary_allocator = Setting(None, "an IGpuAllocator for this context's memory")
     persistent_cache_limit = Setting(0, "kept; L2 is not reserved", int)
     nvtx_verbosity = Setting(ProfilingVerbosity.LAYER_NAMES_ONLY, "kept", ProfilingVerbosity)
     enqueue_emits_profile = Setting(True, "False: report_to_profiler tells of the last run", bool)
@@ -48,6 +77,7 @@ class IExecutionContext(Managed):
         self._allocators, self._profiler, self._memory = {}, None, (0, 0)
         self._bindings = {0: _Bindings(engine, 0)}
         self._consumed, self._listener = 0, None
+        self._borrowed = _Borrowed()
         self._dirty = True  # addresses or shapes are not what the session has
 
     engine = property(lambda self: self._engine, doc="the engine")
@@ -243,16 +273,21 @@ class IExecutionContext(Managed):
             bind = (current.session.bind_input if name in current.shapes
                     else current.session.bind_output)
             bind(name, address, count, self._on_device)
+        self._place_memory(current.session)
+
+    def _place_memory(self, session):
+        """Gives the session the memory that the program gave, or that its allocator gives."""
         address, size = self._memory
+        allocator = self.temporary_allocator or self._engine._runtime.gpu_allocator
+        strategy = self._config.get_execution_context_allocation_strategy()
         if address:
-            if size < 0:
-                size = current.session.device_memory_size()
-            current.session.set_device_memory(address, size)
-        elif self._config.get_execution_context_allocation_strategy() == (
-                ExecutionContextAllocationStrategy.USER_MANAGED):
-            if current.session.device_memory_size():
+            session.set_device_memory(address, session.device_memory_size() if size < 0 else size)
+        elif strategy == ExecutionContextAllocationStrategy.USER_MANAGED:
+            if session.device_memory_size():
                 raise ValueError("the context was created without device memory: set_device_memory "
                                  "gives it")
+        elif allocator is not None:
+            self._borrowed.place(session, allocator)
 
     def _run(self, stream, action):
         """Whether `action(session)` went well."""
@@ -262,7 +297,7 @@ class IExecutionContext(Managed):
                 return False
             action(session)
             return True
-        except (Error, ValueError) as error:
+        except (Error, ValueError, MemoryError) as error:
             self._report(str(error))
             return False
 
@@ -364,8 +399,12 @@ class IExecutionContext(Managed):
 
 
 def _submit(stream, work):
-    from ..cuda import submit
-    submit(stream, work)
+    """Runs `work` on the CPU: at once, unless the program captures a stream of lathe.cuda's."""
+    cuda = sys.modules.get("lathe.cuda")
+    if cuda is None:
+        work()
+    else:
+        cuda.submit(stream, work)
 
 
 ICudaEngine._context_class = IExecutionContext

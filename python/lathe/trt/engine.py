@@ -10,9 +10,7 @@ from .enums import (EngineCapability, EngineStat, ExecutionContextAllocationStra
 from .interface import Interface, Managed
 from .inspector import EngineInspector
 from .memory import IHostMemory
-from .support import Setting, accepted, deprecated
-
-_NO_STREAMING = "weights stay on the device"
+from .support import Setting, deprecated
 
 
 class ISerializationConfig(Interface):
@@ -237,9 +235,8 @@ class ICudaEngine(Managed):
     weight_streaming_budget = Setting(0, "kept: weights stay on the device", int)
     weight_streaming_budget_v2 = Setting(0, "kept: weights stay on the device", int)
 
-    @accepted(_NO_STREAMING)
     def get_weight_streaming_automatic_budget(self):
-        """0."""
+        """0: all weights are on the device."""
         return 0
 
     # --- making

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a builder is told and what a plan holds. Names and values are API: programs shift and store them."""
+"""What a builder is told and what a plan holds. Names and values are API."""
 from .enum_base import ApiEnum
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers and their parameters. Names and values are API: programs shift and store them."""
+"""Layers and their parameters. Names and values are API."""
 from .enum_base import ApiEnum
 
 

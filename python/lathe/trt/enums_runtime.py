@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensors, errors, engines at run time, plugins. Names and values are API: programs shift and store them."""
+"""Tensors, errors, engines at run time, plugins. Names and values are API."""
 from .enum_base import ApiEnum
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loggers: the program's ear. Whatever builds, parses or runs reports to the one that it was given."""
+"""Loggers: the program's ear. Whatever builds, parses or runs reports to the one it was given."""
 import time
 
 from .enums import Severity

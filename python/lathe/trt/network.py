@@ -20,6 +20,8 @@ class INetworkDefinition(Managed, Adders):
 
     error_recorder = Setting(None, "told of errors too")
 
+    _views = {}  # classes that stand in for those of layers
+
     def __init__(self, builder, flags=0):
         self._builder, self._flags = builder, int(flags)
         self._layers, self._inputs, self._outputs = [], [], []
@@ -48,6 +50,7 @@ class INetworkDefinition(Managed, Adders):
         for tensor in inputs:
             if not isinstance(tensor, ITensor):
                 raise TypeError(f"{view.TITLE}: expected an ITensor, got {type(tensor).__name__}")
+        view = self._views.get(view, view)
         state = LayerState(self, len(self._layers), view, inputs, settings)
         count = view.OUTPUTS if outputs is None else outputs
         for k in range(count):

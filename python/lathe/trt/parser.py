@@ -220,7 +220,7 @@ class OnnxParser(Managed, _Reports):
                 runs.append(([place], fine))
         return runs
 
-    num_subgraphs = property(lambda self: len(self._subgraphs), doc="parts of the model asked about")
+    num_subgraphs = property(lambda self: len(self._subgraphs), doc="parts of the model asked of")
 
     def is_subgraph_supported(self, index):
         """Whether part `index` is supported."""

@@ -2,8 +2,8 @@
 """Plans: what build_serialized_network gives and Runtime.deserialize_cuda_engine takes.
 
 One profile and nothing to refit: the bytes of Lathe's engine, which `lathe run` opens as well. Else
-a container (docs/adr/0007): magic, SHA-256 of the rest, length of a JSON text, the text, then blobs
-one after another whose lengths it lists. Engines among them are Lathe's, each with hashes of its own.
+a container (docs/adr/0008): magic, SHA-256 of the rest, length of a JSON text, the text, then blobs
+one after another whose lengths it lists. Engines among them are Lathe's, each with its own hashes.
 """
 import hashlib
 import json

@@ -394,3 +394,9 @@ def get_builder_plugin_registry(capability=None):
 def init_libnvinfer_plugins(logger, namespace):
     """True: the registry answers for the plugins that programs ask for."""
     return True
+
+
+# Plugins that a program defines are refused where they are used.
+for _owner in (IPluginV2, IPluginCapability, IPluginV3, IPluginCreatorInterface, IExprBuilder,
+               DimsExprs, KernelLaunchParams, PluginTensorDesc, DynamicPluginTensorDesc):
+    _owner.lathe_refused = CUSTOM_OPERATORS

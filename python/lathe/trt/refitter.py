@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refitter: other weights for an engine that was built with BuilderFlag.REFIT. The engine is compiled
-again from what its plan carries, with the measurements of its build, so its tactics stay."""
+"""Refitter: other weights for an engine that was built with BuilderFlag.REFIT. The engine is
+compiled again from what its plan carries, with the measurements of its build: tactics stay."""
 import os
 
 import numpy as np

@@ -17,8 +17,7 @@ class Runtime(Managed):
     """Made with a logger; engines keep it alive."""
 
     DLA_core = Accepted(-1, "there is no DLA; everything runs on the engine's device", int)
-    gpu_allocator = Accepted(None, "Lathe allocates what an engine needs itself; a context's memory "
-                             "may be given by set_device_memory")
+    gpu_allocator = Setting(None, "an IGpuAllocator that contexts have their memory from")
     error_recorder = Setting(None, "told of errors too")
     max_threads = Setting(1, "kept; reading an engine takes one", int)
     temporary_directory = Setting("/tmp", "kept; engines need no temporary files", str)

@@ -8,7 +8,7 @@ import warnings
 from ..errors import UnsupportedError
 
 CUSTOM_OPERATORS = ("plugins of TensorRT are not loaded; give the operator to Lathe as data (a "
-                    "decorator or a file with its shape rule and expression), see docs/custom_ops.md")
+                    "decorator or a file with its shape rule and expression): docs/custom_ops.md")
 
 
 class LatheWarning(UserWarning):
@@ -58,7 +58,8 @@ class Accepted(property):
     """A property that stores what it is given; assigning anything but `default` warns."""
 
     def __init__(self, default, reason, convert=None):
-        self.default, self.lathe_accepted, self.convert = default, reason, convert
+        self.default, self.convert, self._reason = default, convert, reason
+        self.lathe_accepted = reason
         super().__init__(self._read, self._write, doc=f"Accepted without effect: {reason}.")
 
     def __set_name__(self, owner, name):
@@ -70,8 +71,26 @@ class Accepted(property):
     def _write(self, owner, value):
         value = self.convert(value) if self.convert else value
         if value != self.default:
-            warn(f"{self.name}: {self.lathe_accepted}", stacklevel=4)
+            warn(f"{self.name}: {self._reason}", stacklevel=4)
         setattr(owner, self.slot, value)
+
+
+class OneOf(Accepted):
+    """A property over an enumeration of which Lathe supports `default`; other members warn."""
+
+    def __init__(self, default, reason):
+        super().__init__(default, reason, type(default))
+        del self.lathe_accepted
+
+
+class RefusedAtBuild(property):
+    """A property that keeps what a build refuses."""
+
+    def __init__(self, slot, reason):
+        self.lathe_refused = reason
+        super().__init__(lambda owner: getattr(owner, slot),
+                         lambda owner, value: setattr(owner, slot, value),
+                         doc=f"Kept, and refused at build: {reason}.")
 
 
 class Setting(property):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """ITensor: a value of a network under construction. Its shape and type are inferred when asked."""
 from . import dtypes
+from .calibrators import REFUSAL as NO_CALIBRATION
 from .dims import Dims, as_dims
 from .enums import DataType, TensorFormat, TensorLocation
 from .interface import Interface
-from .support import Accepted
+from .support import Accepted, RefusedAtBuild
 
 # Bits of TensorFormat that name memory layouts which bindings of Lathe's engines do not have.
 LINEAR_ONLY = 1 << int(TensorFormat.LINEAR)
@@ -116,14 +117,7 @@ class ITensor(Interface):
         """Whether it is computed as any other value; of a shape tensor only if it is an output."""
         return not self.is_shape_tensor or self.is_network_output
 
-    @property
-    def dynamic_range(self):
-        """(min, max), or None."""
-        return self._range
-
-    @dynamic_range.setter
-    def dynamic_range(self, value):
-        self.set_dynamic_range(*value)
+    dynamic_range = RefusedAtBuild("_range", NO_CALIBRATION)
 
     def set_dynamic_range(self, min, max):
         """Kept; of effect with INT8 only, which a build refuses until quantization is there."""
@@ -142,3 +136,8 @@ class ITensor(Interface):
     def get_dimension_name(self, index):
         """The name given, or None."""
         return self._dimension_names.get(int(index))
+
+
+# Of effect with calibration only, which a build refuses.
+for _name in ("set_dynamic_range", "reset_dynamic_range"):
+    getattr(ITensor, _name).lathe_refused = NO_CALIBRATION

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""lathe.trt with the names that TensorRT 8.x had and 10.x dropped: max_workspace_size, build_engine,
-num_bindings, get_binding_*, execute_async_v2, engine[...] and others. lathe.trt itself stays as it
-is: the classes here are its own with these names added.
+"""lathe.trt with the names that TensorRT 8.x had and 10.x dropped: max_workspace_size,
+build_engine, num_bindings, get_binding_*, execute_async_v2, engine[...] and others. lathe.trt stays as
+it is: the classes here are its own with these names added.
 """
 import sys as _sys
 
@@ -19,8 +19,23 @@ class IBuilderConfig(legacy.LegacyConfig, _trt.IBuilderConfig):
     """IBuilderConfig with the names of 8.x."""
 
 
+class IConvolutionLayer(legacy.LegacyFilter, _trt.IConvolutionLayer):
+    """IConvolutionLayer with the names of 8.x."""
+
+
+class IDeconvolutionLayer(legacy.LegacyFilter, _trt.IDeconvolutionLayer):
+    """IDeconvolutionLayer with the names of 8.x."""
+
+
+class IPoolingLayer(legacy.LegacyPooling, _trt.IPoolingLayer):
+    """IPoolingLayer with the names of 8.x."""
+
+
 class INetworkDefinition(legacy.LegacyNetwork, _trt.INetworkDefinition):
     """INetworkDefinition with the names of 8.x."""
+
+    _views = {kind: globals()[kind.__name__] for kind in (
+        _trt.IConvolutionLayer, _trt.IDeconvolutionLayer, _trt.IPoolingLayer)}
 
 
 class IExecutionContext(legacy.LegacyContext, _trt.IExecutionContext):

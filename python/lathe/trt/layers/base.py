@@ -25,7 +25,7 @@ class LayerState:
 
 
 class Parameter(property):
-    """A layer's property: a default, a conversion, and the layer is inferred anew when it is set."""
+    """A layer's property: a default, a conversion, and inference anew when it is set."""
 
     def __init__(self, default=None, convert=None, doc=None):
         self.default, self.convert = default, convert

@@ -69,6 +69,8 @@ class ILoopOutputLayer(ILoopBoundaryLayer):
 class ILoop(Interface):
     """A loop under construction."""
 
+    lathe_refused = _NO_LOOPS
+
     def __init__(self, network, index):
         self._network, self._name = network, f"(Unnamed Loop* {index})"
 
@@ -128,6 +130,8 @@ class IIfConditionalOutputLayer(IIfConditionalBoundaryLayer):
 class IIfConditional(Interface):
     """A condition under construction."""
 
+    lathe_refused = _NO_CONDITIONS
+
     def __init__(self, network, index):
         self._network, self._name = network, f"(Unnamed Conditional* {index})"
 
@@ -174,3 +178,8 @@ class INMSLayer(ILayer):
     def _placeholder(self, low):
         kind = "i64" if self.indices_type == DataType.INT64 else "i32"
         return [low.placeholder(kind, [-1, 3]), low.placeholder("i32", [])]
+
+
+# Every use of these is refused.
+TripLimit.lathe_refused = LoopOutput.lathe_refused = _NO_LOOPS
+BoundingBoxFormat.lathe_refused = _NO_DATA_SIZES

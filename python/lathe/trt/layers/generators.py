@@ -17,7 +17,7 @@ class IFillLayer(ILayer):
     TYPE, TITLE = LayerType.FILL, "Fill"
 
     shape = Parameter(Dims(), as_dims, "the result's shape")
-    operation = Parameter(FillOperation.LINSPACE, FillOperation, "LINSPACE; random ones are refused")
+    operation = Parameter(FillOperation.LINSPACE, FillOperation, "LINSPACE, or refused")
     alpha = Parameter(0.0, None, "LINSPACE: the first value")
     beta = Parameter(1.0, None, "LINSPACE: the step")
     to_type = Parameter(DataType.FLOAT, DataType, "the result's type")

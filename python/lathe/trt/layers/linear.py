@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Matrix products, einsum, and the layers of transformers."""
 from ...errors import UnsupportedError
-from .. import dtypes
-from ..enums import (AttentionNormalizationOp, DataType, KVCacheMode, LayerType, MatrixOperation,
-                     MoEActType)
+from ..enums import (AttentionNormalizationOp, CollectiveOperation, DataType, KVCacheMode,
+                     LayerType, MatrixOperation, MoEActType)
 from ..interface import Interface
 from .base import ILayer, Parameter
 
@@ -279,6 +278,6 @@ class IDistCollectiveLayer(ILayer):
     REFUSAL = "an engine of Lathe runs on one device; run one engine a device and exchange outside"
 
 
-def lathe_type(dtype):
-    """Lathe's name of an element type."""
-    return dtypes.to_lathe(dtype)
+# Every use of these is refused.
+CollectiveOperation.lathe_refused = IDistCollectiveLayer.REFUSAL
+MoEActType.lathe_refused = IMoELayer.REFUSAL

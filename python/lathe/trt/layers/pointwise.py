@@ -19,7 +19,8 @@ _ACTIVATIONS = {
     ActivationType.ELU: "select(ge(a, 0:T), a, mul({A}, expm1(a)))",
     ActivationType.SELU: "mul({B}, select(ge(a, 0:T), a, mul({A}, expm1(a))))",
     ActivationType.SOFTSIGN: "div(a, add(1:T, abs(a)))",
-    ActivationType.SOFTPLUS: "mul({A}, add(max(mul({B}, a), 0:T), log1p(exp(neg(abs(mul({B}, a)))))))",
+    ActivationType.SOFTPLUS: "mul({A}, add(max(mul({B}, a), 0:T), "
+                             "log1p(exp(neg(abs(mul({B}, a)))))))",
     ActivationType.CLIP: "max({A}, min({B}, a))",
     ActivationType.HARD_SIGMOID: "max(0:T, min(1:T, add(mul({A}, a), {B})))",
     ActivationType.SCALED_TANH: "mul({A}, tanh(mul({B}, a)))",

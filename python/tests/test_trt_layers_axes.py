@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers that read whole axes, products, transformers, fill, quantization, and what is refused."""
+import numpy as np
+import pytest
+
+import lathe.trt as trt
+from test_trt_layers import close
+from trt_nets import compute, plan_of, random
+
+
+def softmax(x, axis=-1):
+    x = x.astype(np.float64)
+    e = np.exp(x - x.max(axis, keepdims=True))
+    return (e / e.sum(axis, keepdims=True)).astype(np.float32)
+
+
+def test_reductions():
+    x = random(2, 3, 4)
+    results = compute(lambda net, t: [net.add_reduce(t, trt.ReduceOperation[name], axes, keep)
+                                      for name, axes, keep in (
+                                          ("SUM", 0b101, False), ("PROD", 0b10, True),
+                                          ("MAX", 0b100, False), ("MIN", 1, True),
+                                          ("AVG", 0b111, False))], {"x": x})
+    for got, want in zip(results, (x.sum((0, 2)), x.prod(1, keepdims=True), x.max(2),
+                                   x.min(0, keepdims=True), x.mean())):
+        close(got, np.asarray(want))
+
+
+def test_softmax_and_its_default_axis():
+    x = random(2, 3, 4, 5)
+
+    def define(net, t):
+        last = net.add_softmax(t)
+        last.axes = 1 << 3
+        plain = net.add_softmax(t)
+        assert plain.axes == 1 << 1
+        return [last, plain]
+
+    last, plain = compute(define, {"x": x})
+    close(last, softmax(x))
+    close(plain, softmax(x, 1))
+
+
+def test_ragged_softmax_topk_cumulative():
+    x = random(2, 3, 6)
+    bounds = np.array([[[2], [6], [1]], [[3], [4], [5]]], np.int32)
+
+    def define(net, t, b):
+        top = net.add_topk(t, trt.TopKOperation.MAX, 2, 1 << 2)
+        axis = net.add_constant((), np.array(1, np.int32)).get_output(0)
+        run = net.add_cumulative(t, axis, trt.CumulativeOperation.SUM, True, False)
+        return [net.add_ragged_softmax(t, b), top.get_output(0), top.get_output(1), run]
+
+    ragged, values, indices, run = compute(define, {"x": x, "b": bounds})
+    keep = np.arange(6) < bounds
+    close(ragged, np.where(keep, softmax(np.where(keep, x, -np.inf)), 0))
+    order = np.argsort(-x, 2, kind="stable")[..., :2]
+    close(values, np.take_along_axis(x, order, 2))
+    assert indices.dtype == np.int32
+    np.testing.assert_array_equal(indices, order)
+    close(run, np.cumsum(x, 1) - x)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_normalization(groups):
+    x, scale, bias = random(2, 4, 5, 3), random(1, 4, 1, 1), random(1, 4, 1, 1)
+
+    def define(net, t):
+        s, b = (net.add_constant((1, 4, 1, 1), v).get_output(0) for v in (scale, bias))
+        layer = net.add_normalization_v2(t, s, b, 0b1100)
+        layer.num_groups, layer.epsilon = groups, 1e-3
+        return layer
+
+    wide = x.astype(np.float64).reshape(2, 4 if groups == 1 else groups, -1)
+    normal = (wide - wide.mean(-1, keepdims=True)) / np.sqrt(wide.var(-1, keepdims=True) + 1e-3)
+    close(compute(define, {"x": x})[0], (normal.reshape(x.shape) * scale + bias).astype(np.float32))
+
+
+def test_products():
+    a, b, v = random(2, 3, 4), random(2, 3, 5), random(2, 3)
+    m = trt.MatrixOperation
+    whole, vector, sums = compute(lambda net, s, t, u: [
+        net.add_matrix_multiply(s, m.TRANSPOSE, t, m.NONE),
+        net.add_matrix_multiply(u, m.VECTOR, t, m.NONE),
+        net.add_einsum([s, t], "bij,bik->bjk")], {"a": a, "b": b, "v": v})
+    close(whole, np.einsum("bij,bik->bjk", a, b))
+    close(vector, np.einsum("bi,bij->bj", v, b))
+    close(sums, np.einsum("bij,bik->bjk", a, b))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention(causal):
+    q, k, v = random(2, 4, 5, 8), random(2, 2, 5, 8), random(2, 2, 5, 6)
+
+    def define(net, *t):
+        return net.add_attention(*t, trt.AttentionNormalizationOp.SOFTMAX, causal)
+
+    k4, v4 = np.repeat(k, 2, 1), np.repeat(v, 2, 1)
+    scores = q @ k4.swapaxes(2, 3)
+    if causal:
+        scores = np.where(np.tril(np.ones((5, 5), bool)), scores, -np.inf)
+    close(compute(define, {"q": q, "k": k, "v": v})[0], softmax(scores) @ v4, 1e-4)
+
+
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_rotary_embedding(interleaved):
+    x, angle = random(2, 3, 5, 8), random(2, 5, 3)
+
+    def define(net, t, c, s):
+        return net.add_rotary_embedding(t, c, s, interleaved, 6)
+
+    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    a, b = (x[..., 0:6:2], x[..., 1:6:2]) if interleaved else (x[..., :3], x[..., 3:6])
+    first, second = a * c - b * s, a * s + b * c
+    turned = (np.stack([first, second], -1).reshape(2, 3, 5, 6) if interleaved
+              else np.concatenate([first, second], -1))
+    close(compute(define, {"x": x, "c": np.cos(angle), "s": np.sin(angle)})[0],
+          np.concatenate([turned, x[..., 6:]], -1))
+
+
+def test_kv_cache_update():
+    cache, update = random(2, 3, 6, 4), random(2, 3, 2, 4)
+    start = np.array([1, 4], np.int32)
+    got, = compute(lambda net, *t: net.add_kv_cache_update(*t, trt.KVCacheMode.LINEAR),
+                   {"cache": cache, "new": update, "start": start})
+    for b, place in enumerate(start):
+        cache[b, :, place:place + 2] = update[b]
+    close(got, cache)
+
+
+def test_fill():
+    x = random(3)
+
+    def define(net, t):
+        line = net.add_fill(shape=(4,), op=trt.FillOperation.LINSPACE)
+        line.alpha, line.beta = 2.0, 0.5
+        plane = net.add_fill((2, 3), trt.FillOperation.LINSPACE, trt.int32)
+        plane.set_input(1, net.add_constant((), np.array(5, np.int32)).get_output(0))
+        plane.set_input(2, net.add_constant((2,), np.array([10, 1], np.int32)).get_output(0))
+        return [line, plane, net.add_identity(t)]
+
+    line, plane, _ = compute(define, {"x": x})
+    close(line, np.array([2, 2.5, 3, 3.5], np.float32))
+    np.testing.assert_array_equal(plane, [[5, 6, 7], [15, 16, 17]])
+
+
+def test_quantization_round_trip():
+    x = random(2, 3, 4)
+
+    def define(net, t):
+        scale = net.add_constant((3,), np.array([0.1, 0.2, 0.05], np.float32)).get_output(0)
+        down = net.add_quantize(t, scale)
+        down.axis = 1
+        up = net.add_dequantize(down.get_output(0), scale)
+        up.axis = 1
+        return up
+
+    s = np.array([0.1, 0.2, 0.05], np.float32).reshape(1, 3, 1)
+    close(compute(define, {"x": x}, flags=[trt.BuilderFlag.INT8])[0],
+          (np.clip(np.round(x / s), -128, 127) * s).astype(np.float32))
+
+
+def test_instance_normalization_plugin_is_lathes_own():
+    x, scale, bias = random(2, 3, 4, 4), random(3), random(3)
+
+    def define(net, t):
+        creator = trt.get_plugin_registry().get_creator("InstanceNormalization_TRT", "1", "")
+        kind = trt.PluginFieldType.FLOAT32
+        plugin = creator.create_plugin("n", trt.PluginFieldCollection([
+            trt.PluginField("epsilon", np.array([1e-4], np.float32), kind),
+            trt.PluginField("scales", scale, kind), trt.PluginField("bias", bias, kind)]))
+        return net.add_plugin_v2([t], plugin)
+
+    normal = (x - x.mean((2, 3), keepdims=True)) / np.sqrt(x.var((2, 3), keepdims=True) + 1e-4)
+    close(compute(define, {"x": x})[0],
+          normal * scale.reshape(1, 3, 1, 1) + bias.reshape(1, 3, 1, 1), 1e-4)
+
+
+def _loop(net, t):
+    loop = net.add_loop()
+    loop.add_trip_limit(net.add_constant((), np.array(3, np.int32)).get_output(0),
+                        trt.TripLimit.COUNT)
+    turn = loop.add_recurrence(t)
+    turn.set_input(1, net.add_elementwise(turn.get_output(0), t,
+                                          trt.ElementWiseOperation.SUM).get_output(0))
+    result = loop.add_loop_output(turn.get_output(0), trt.LoopOutput.LAST_VALUE)
+    assert tuple(result.get_output(0).shape) == (2, 3)
+    return result
+
+
+def _condition(net, t):
+    branch = net.add_if_conditional()
+    branch.set_condition(net.add_constant((), np.array(True)).get_output(0))
+    return branch.add_output(branch.add_input(t).get_output(0), t)
+
+
+def _nms(net, t):
+    return net.add_plugin_v2([t], trt.get_plugin_registry().get_plugin_creator(
+        "EfficientNMS_TRT", "1").create_plugin("nms", []))
+
+
+@pytest.mark.parametrize("define, message", [
+    (_loop, r"\[TripLimit\].*loops"),
+    (_condition, r"\[Condition\].*conditions"),
+    (lambda net, t: net.add_non_zero(t), r"\[NonZero\].*depend on data"),
+    (lambda net, t: net.add_fill((2,), trt.FillOperation.RANDOM_NORMAL), "random"),
+    (lambda net, t: net.add_dynamic_quantize(t, 1, 16, trt.fp4, trt.fp8), "FP4"),
+    (_nms, "EfficientNMS_TRT.*custom_ops"),
+])
+def test_what_is_refused_is_refused_at_build_by_name(define, message):
+    plan, logger = plan_of(define, {"x": random(2, 3)})
+    assert plan is None
+    assert any(__import__("re").search(message, text) for text in logger.errors), logger.errors
+
+
+def test_what_does_not_fit_names_the_layer():
+    def define(net, t):
+        layer = net.add_elementwise(t, net.add_constant((3,), np.ones(3, np.float32)).get_output(0),
+                                    trt.ElementWiseOperation.SUM)
+        layer.name = "sum of two ranks"
+        return layer
+    plan, logger = plan_of(define, {"x": random(2, 3)})
+    assert plan is None and "sum of two ranks" in logger.errors[-1]
