@@ -19,7 +19,7 @@ Call* open_session(const Engine& engine, int threads, uintptr_t stream) {
   Engine::OpenOptions options;
   options.threads = threads;
   options.cuda_stream = reinterpret_cast<void*>(stream);
-  return new Call(engine, take(engine.open(options)));
+  return new Call(engine, take(engine.open(options)), stream == 0);
 }
 
 }  // namespace

@@ -50,17 +50,18 @@ class Claim {
   std::atomic_flag& busy_;
 };
 
-int device_number(const std::string& id) {
-  if (!id.starts_with("cuda")) return -1;
-  const size_t colon = id.find(':');
-  return colon == std::string::npos ? 0 : std::stoi(id.substr(colon + 1));
+// The GPU of the first array that is on one; -1: none is.
+int device_of(const std::deque<ArrayView>& views) {
+  const auto it = std::ranges::find_if(views, &ArrayView::on_device);
+  return it == views.end() ? -1 : it->device();
 }
 
 }  // namespace
 
-Call::Call(const Engine& engine, Session session)
+Call::Call(const Engine& engine, Session session, bool own_stream)
     : session_(std::move(session)),
-      device_(device_number(engine.device())),
+      on_cpu_(engine.device() == "cpu"),
+      own_stream_(own_stream),
       inputs_(engine.inputs()),
       shapes_(inputs_.size(), {-1}) {
   for (PortInfo& p : engine.outputs()) outputs_.push_back({std::move(p), nb::none()});
@@ -85,7 +86,7 @@ void Call::check_input(const PortInfo& port, const ArrayView& view) const {
 
 void Call::check_device(const PortInfo& port, const ArrayView& view) const {
   if (!view.on_device()) return;
-  if (device_ < 0) {
+  if (on_cpu_) {
     wrong_input(port, "the array is on a GPU, and the engine runs on the CPU",
                 "pass x.cpu(), or build with device=\"cuda\"");
   }
@@ -143,9 +144,10 @@ nb::list Call::around(nb::list arrays, Execute execute) {
   const Claim claim(busy_);
   Views views;
   bind_inputs(arrays, views);
-  const bool any_on_device = std::ranges::any_of(views, &ArrayView::on_device);
+  const int device = device_of(views);
   const Library library = views.empty() ? Library::Numpy : library_of(nb::object(arrays[0]));
-  nb::list results = bind_outputs(library, any_on_device ? device_ : -1, views);
+  if (device >= 0 && own_stream_) wait_for_library(library, device);
+  nb::list results = bind_outputs(library, device, views);
   Status status;
   {
     const nb::gil_scoped_release released;

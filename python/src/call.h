@@ -20,7 +20,9 @@ namespace lathe::python {
 
 class Call {
  public:
-  Call(const Engine& engine, Session session);
+  // `own_stream`: the session has a stream of its own, so that arrays on a GPU must be complete
+  // before it may read them. On the caller's stream, order is the caller's.
+  Call(const Engine& engine, Session session, bool own_stream);
 
   // `arrays`: one for each input, in order. A list of results, in order.
   nanobind::list run(nanobind::list arrays);
@@ -44,7 +46,8 @@ class Call {
   nanobind::list around(nanobind::list arrays, Execute execute);
 
   Session session_;
-  int device_;  // the engine's GPU; -1: it runs on the CPU
+  bool on_cpu_;
+  bool own_stream_;
   std::vector<PortInfo> inputs_;
   std::vector<std::vector<int64_t>> shapes_;  // as set last
   std::vector<Output> outputs_;

@@ -81,6 +81,13 @@ Library library_of(nb::handle array) {
   return Library::Numpy;
 }
 
+void wait_for_library(Library library, int device) {
+  if (library == Library::Torch)
+    imported("torch").attr("cuda").attr("current_stream")(device).attr("synchronize")();
+  if (library == Library::Cupy)
+    imported("cupy").attr("cuda").attr("get_current_stream")().attr("synchronize")();
+}
+
 nb::object make_array(Library library, Type type, nb::handle shape, int device) {
   if (library == Library::Torch) return make_torch(type, shape, device);
   if (library == Library::Cupy && device >= 0) return make_cupy(type, shape);

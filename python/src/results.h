@@ -15,6 +15,10 @@ enum class Library { Numpy, Torch, Cupy };
 // NumPy for all that is neither PyTorch's nor CuPy's.
 Library library_of(nanobind::handle array);
 
+// Waits for what the library has queued on its current stream of a GPU: an array may still be being
+// written there, while a session reads it on a stream of its own.
+void wait_for_library(Library library, int device);
+
 // Uninitialized. `shape`: a tuple; `device`: a GPU's number, -1 for host memory.
 nanobind::object make_array(Library library, Type type, nanobind::handle shape, int device);
 
