@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans, engines, contexts, profiles, refitting, parsing, through models of ONNX."""
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -423,3 +426,14 @@ def test_a_strongly_typed_network_refuses_type_flags():
     config.set_flag(trt.BuilderFlag.FP16)
     assert builder.build_serialized_network(network, config) is None
     assert "strongly typed" in logger.errors[-1]
+
+
+def test_the_switch_adds_the_names_of_8_to_the_module_itself():
+    script = ("import lathe.trt as trt; b = trt.Builder(trt.Logger()); "
+              "c = b.create_builder_config(); c.max_workspace_size = 7; assert c.max_workspace_size == 7; b.fp16_mode = True; "
+              "assert hasattr(trt.ICudaEngine, 'num_bindings') and trt.BuilderFlag.STRICT_TYPES; "
+              "assert b.NETWORK_EXPLICIT_BATCH == 1")
+    subprocess.run([sys.executable, "-c", script], check=True,
+                   env=os.environ | {"LATHE_TRT_API": "8"})
+    subprocess.run([sys.executable, "-c", script.replace("b = ", "trt.enable_legacy(); b = ", 1)],
+                   check=True)

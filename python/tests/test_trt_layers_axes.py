@@ -205,7 +205,7 @@ def _nms(net, t):
     (lambda net, t: net.add_non_zero(t), r"\[NonZero\].*depend on data"),
     (lambda net, t: net.add_fill((2,), trt.FillOperation.RANDOM_NORMAL), "random"),
     (lambda net, t: net.add_dynamic_quantize(t, 1, 16, trt.fp4, trt.fp8), "FP4"),
-    (_nms, "EfficientNMS_TRT.*custom_ops"),
+    (_nms, "EfficientNMS_TRT.*custom_operators"),
 ])
 def test_what_is_refused_is_refused_at_build_by_name(define, message):
     plan, logger = plan_of(define, {"x": random(2, 3)})

@@ -133,7 +133,7 @@ def test_the_plugin_registry_answers():
         "max_output_boxes", np.array([100], np.int32), trt.PluginFieldType.INT32)])
     assert creator.create_plugin("nms", fields).num_outputs == 4
     assert registry.get_plugin_creator("Nothing", "1") is None
-    with pytest.raises(NotImplementedError, match="custom_ops"):
+    with pytest.raises(NotImplementedError, match="custom_operators"):
         trt.plugin.register("a::b")
 
 

@@ -232,7 +232,7 @@ class OnnxParser(Managed, _Reports):
 
     def _node_place(self, error):
         found = NODE_IN_MESSAGE.search(str(error))
-        if not found or not isinstance(self._data, bytes):
+        if not found:
             return -1
         try:
             nodes = _onnx_graph(self._data).node
@@ -282,9 +282,12 @@ class OnnxParser(Managed, _Reports):
         return []
 
 
-def _onnx_graph(data):
+def _onnx_graph(model):
+    """The graph of bytes or of a file."""
     import onnx
-    return onnx.load_model_from_string(data).graph
+    if isinstance(model, bytes):
+        return onnx.load_model_from_string(model).graph
+    return onnx.load(model, load_external_data=False).graph
 
 
 class OnnxParserRefitter(Interface, _Reports):

@@ -8,7 +8,8 @@ import warnings
 from ..errors import UnsupportedError
 
 CUSTOM_OPERATORS = ("plugins of TensorRT are not loaded; give the operator to Lathe as data (a "
-                    "decorator or a file with its shape rule and expression): docs/custom_ops.md")
+                    "decorator or a file with its shape rule and expression): "
+                    "docs/custom_operators.md")
 
 
 class LatheWarning(UserWarning):
