@@ -430,7 +430,8 @@ def test_a_strongly_typed_network_refuses_type_flags():
 
 def test_the_switch_adds_the_names_of_8_to_the_module_itself():
     script = ("import lathe.trt as trt; b = trt.Builder(trt.Logger()); "
-              "c = b.create_builder_config(); c.max_workspace_size = 7; assert c.max_workspace_size == 7; b.fp16_mode = True; "
+              "c = b.create_builder_config(); c.max_workspace_size = 7; "
+              "assert c.max_workspace_size == 7; b.fp16_mode = True; "
               "assert hasattr(trt.ICudaEngine, 'num_bindings') and trt.BuilderFlag.STRICT_TYPES; "
               "assert b.NETWORK_EXPLICIT_BATCH == 1")
     subprocess.run([sys.executable, "-c", script], check=True,
