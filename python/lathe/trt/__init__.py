@@ -20,7 +20,6 @@ the environment.
 import os as _os
 import sys as _sys
 
-from . import adders as _adders  # noqa: F401
 from . import plugin
 from .algorithms import (IAlgorithm, IAlgorithmContext, IAlgorithmIOInfo, IAlgorithmSelector,
                          IAlgorithmVariant)

@@ -3,7 +3,6 @@
 import numpy as np
 
 from ...errors import UnsupportedError
-from .. import dtypes
 from ..dims import Dims, Permutation, as_dims
 from ..enums import (InterpolationMode, LayerType, ResizeCoordinateTransformation, ResizeRoundMode,
                      ResizeSelector, SampleMode, WeightsRole)
@@ -266,10 +265,3 @@ class IReverseSequenceLayer(ILayer):
         from ..lowering import dims_text
         index = low.op("Expand", [index], {"shape": dims_text(shape)})
         return [low.op("GatherElements", [x, index], {"axis": self.sequence_axis})]
-
-
-def zeros(low, like):
-    """A scalar 0 of a value's type."""
-    kind = low.info(like).dtype
-    return low.cast(low.constant(np.zeros((), np.float32)), kind) if kind in (
-        "f16", "bf16") else low.constant(np.zeros((), dtypes.nptype(dtypes.from_lathe(kind))))
