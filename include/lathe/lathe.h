@@ -31,6 +31,7 @@
 
 namespace lathe {
 
+class Network;  // network.h
 struct ModelState;
 struct EngineState;
 struct SessionState;
@@ -38,7 +39,7 @@ struct SessionState;
 // A dimension of an input: a size, or -1 with the symbol that stands for it ("N", "2*H").
 struct DimInfo {
   int64_t size = -1;
-  std::string symbol;
+  std::string symbol{};
 };
 
 struct PortInfo {
@@ -84,6 +85,7 @@ class LATHE_API Model {
 
  private:
   friend class Engine;
+  friend class Network;
   std::shared_ptr<const ModelState> state_;
 };
 

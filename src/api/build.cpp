@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Models and building: everything that needs the importer and the compiler.
+// Building: everything that needs the compiler.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,46 +10,16 @@
 #include <filesystem>
 
 #include "api/api_state.h"
+#include "api/model_state.h"
 #include "backends/cuda/compile/nvrtc_compiler.h"
-#include "base/budget.h"
 #include "base/file.h"
 #include "base/parallel.h"
 #include "compiler/compiler.h"
 #include "engine/format.h"
-#include "onnx/load.h"
-#include "onnx/node_import.h"
 
 namespace lathe {
 
-// The file or bytes, kept so that a build with other input shapes can import anew.
-struct ModelState {
-  std::string path;  // empty: from memory
-  std::vector<std::byte> bytes;
-  std::string name;
-  Graph graph;
-  int nodes = 0;
-};
-
 namespace {
-
-BudgetLimits limits(int64_t bytes) {
-  const auto pages = static_cast<int64_t>(::sysconf(_SC_PHYS_PAGES));
-  const auto page = static_cast<int64_t>(::sysconf(_SC_PAGESIZE));
-  BudgetLimits l;
-  l.bytes = bytes >= 0 ? bytes : pages * page / 2;
-  l.nodes = 1 << 20;
-  return l;
-}
-
-Result<Graph> import_model(const ModelState& m, const LoadOptions& options, int64_t budget_bytes) {
-  Budget budget(limits(budget_bytes));
-  return m.path.empty() ? load_onnx(m.bytes, nullptr, budget, options)
-                        : load_onnx_file(m.path, budget, options);
-}
-
-std::string file_name(const std::string& path) {
-  return std::filesystem::path(path).filename().string();
-}
 
 // min, opt, max of one dimension of an input from the shapes given.
 struct Range {
@@ -208,7 +178,7 @@ Result<Engine> build_engine(const ModelState& model, const BuildOptions& options
   LATHE_TRY(apply_shapes(model, options, load, compile_opts.symbols));
   Graph graph = load.input_shapes.empty()
                     ? model.graph.clone()
-                    : LATHE_TRY(import_model(model, load, options.memory_budget_bytes));
+                    : LATHE_TRY(lower_model(model, load, options.memory_budget_bytes));
   TimingCache cache = LATHE_TRY(open_cache(options));
   std::unique_ptr<KernelCompiler> kernels;
   if (devices.gpu != nullptr) kernels = LATHE_TRY(cuda::make_nvrtc_compiler());
@@ -227,50 +197,6 @@ Result<Engine> build_engine(const ModelState& model, const BuildOptions& options
 }
 
 }  // namespace
-
-Result<Model> Model::load(const std::string& path) {
-  auto state = std::make_shared<ModelState>();
-  state->path = path;
-  state->name = file_name(path);
-  LoadOptions options;
-  options.file_nodes = &state->nodes;
-  state->graph = LATHE_TRY(import_model(*state, options, -1));
-  Model model;
-  model.state_ = std::move(state);
-  return model;
-}
-
-Result<Model> Model::parse(std::span<const std::byte> onnx, std::string name) {
-  auto state = std::make_shared<ModelState>();
-  state->bytes.assign(onnx.begin(), onnx.end());
-  state->name = std::move(name);
-  LoadOptions options;
-  options.file_nodes = &state->nodes;
-  state->graph = LATHE_TRY(import_model(*state, options, -1));
-  Model model;
-  model.state_ = std::move(state);
-  return model;
-}
-
-std::vector<PortInfo> Model::inputs() const {
-  std::vector<PortInfo> infos;
-  for (const GraphPort& p : state_->graph.inputs) infos.push_back(port_info(p.name, p.value->type));
-  return infos;
-}
-
-std::vector<PortInfo> Model::outputs() const {
-  std::vector<PortInfo> infos;
-  for (const GraphPort& p : state_->graph.outputs)
-    infos.push_back(port_info(p.name, p.value->type));
-  return infos;
-}
-
-std::vector<std::string> onnx_operators() {
-  const std::vector<std::string_view> names = imported_operators();
-  return {names.begin(), names.end()};
-}
-
-int Model::node_count() const { return state_->nodes; }
 
 Result<Engine> Engine::build(const Model& model, const BuildOptions& options) {
   return build_engine(*model.state_, options, [](std::shared_ptr<const EngineState> state) {

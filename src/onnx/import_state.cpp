@@ -2,6 +2,7 @@
 #include "onnx/import_state.h"
 
 #include "base/budget.h"
+#include "onnx/type_proto.h"
 
 namespace lathe {
 

@@ -1,29 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What the importer keeps while it walks a model: the graph under construction, and for each node
-// its resolved operands and attributes. Only the files of src/onnx itself include this; importers
-// see NodeImport.
+// What the importer keeps while it lowers a model: the graph under construction, and for each node
+// its operands and attributes. Only the files of src/onnx itself include this; importers see
+// NodeImport.
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "graph/graph.h"
-#include "onnx/onnx.pb.h"
-#include "onnx/type_proto.h"
+#include "onnx/attribute.h"
 
 namespace lathe {
 
 class Budget;
-class ExternalData;
 
 struct ImportState {
-  ImportState(Budget& b, const ExternalData* e) : budget(b), external(e) {}
+  explicit ImportState(Budget& b) : budget(b) {}
 
   Graph graph;
   Budget& budget;
-  const ExternalData* external;
-  SymbolTable symbols;
   std::unordered_map<std::string, Expr> expressions;  // parsed texts: importers repeat a few
 
   // Every node and every byte of the graph comes in through these two.
@@ -31,9 +27,6 @@ struct ImportState {
                        std::string_view node_name);
   Result<Value*> constant(HostTensor tensor, std::string_view name);
 };
-
-// Attributes of a node after references to the enclosing function's attributes are resolved.
-using AttributeMap = std::unordered_map<std::string_view, const lathe_onnx::AttributeProto*>;
 
 struct NodeState {
   ImportState& import;
@@ -44,9 +37,6 @@ struct NodeState {
   const AttributeMap& attributes;
   std::vector<Value*> results;  // by output, null until set
   Status bad_attribute;
-  bool located = false;  // the error in flight names the node already
-
-  std::string where() const { return fmt::format("node '{}' ({})", name, type); }
 };
 
 }  // namespace lathe

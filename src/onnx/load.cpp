@@ -7,12 +7,13 @@
 #include "base/budget.h"
 #include "base/file.h"
 #include "onnx/external_data.h"
+#include "onnx/lowering.h"
 #include "onnx/model_import.h"
 
 namespace lathe {
 
-Result<Graph> load_onnx(std::span<const std::byte> bytes, const ExternalData* external,
-                        Budget& budget, const LoadOptions& options) {
+Result<Draft> read_onnx(std::span<const std::byte> bytes, const ExternalData* external,
+                        Budget& budget, int* file_nodes) {
   if (bytes.size() > INT_MAX) {
     return invalid("an ONNX file holds at most 2 GiB; larger models keep tensors in other files");
   }
@@ -21,21 +22,32 @@ Result<Graph> load_onnx(std::span<const std::byte> bytes, const ExternalData* ex
   if (bytes.empty() || !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return invalid("not an ONNX model, or cut short");
   }
-  if (options.file_nodes != nullptr) {
+  if (file_nodes != nullptr) {
     const auto& nodes = model.graph().node();
-    *options.file_nodes = static_cast<int>(
+    *file_nodes = static_cast<int>(
         std::count_if(nodes.begin(), nodes.end(),
                       [](const lathe_onnx::NodeProto& n) { return n.op_type() != "Constant"; }));
   }
-  return ModelImport(model, external, budget, options).run();
+  return ModelImport(model, external).run();
 }
 
-Result<Graph> load_onnx_file(const std::string& path, Budget& budget, const LoadOptions& options) {
+Result<Draft> read_onnx_file(const std::string& path, Budget& budget, int* file_nodes) {
   MappedFile file = LATHE_TRY(map_file(path));
   const size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   ExternalData external = LATHE_TRY(ExternalData::beneath(folder));
-  Result<Graph> graph = load_onnx(file.bytes(), &external, budget, options);
+  Result<Draft> draft = read_onnx(file.bytes(), &external, budget, file_nodes);
+  if (!draft.ok()) return std::move(draft).status().at(path);
+  return draft;
+}
+
+Result<Graph> load_onnx(std::span<const std::byte> bytes, const ExternalData* external,
+                        Budget& budget, const LoadOptions& options) {
+  return lower(LATHE_TRY(read_onnx(bytes, external, budget)), budget, options);
+}
+
+Result<Graph> load_onnx_file(const std::string& path, Budget& budget, const LoadOptions& options) {
+  Result<Graph> graph = lower(LATHE_TRY(read_onnx_file(path, budget)), budget, options);
   if (!graph.ok()) return std::move(graph).status().at(path);
   return graph;
 }

@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 #include "graph/graph.h"
+#include "onnx/draft.h"
 
 namespace lathe {
 
@@ -27,11 +28,16 @@ struct LoadOptions {
   // Inputs that are constants of this build, by name: shapes, axes, counts that a model takes as
   // inputs and that must be known when it is built. They are no inputs of the graph any more.
   std::map<std::string, HostTensor> input_values;
-  // When not null: receives the number of nodes of the file's graph, constants not counted.
-  int* file_nodes = nullptr;
 };
 
-// `external` may be null: then a model that keeps tensors in other files is refused.
+// The model as it is written. `file_nodes`, when not null, receives the number of nodes of the
+// file's graph, constants not counted.
+Result<Draft> read_onnx(std::span<const std::byte> bytes, const ExternalData* external,
+                        Budget& budget, int* file_nodes = nullptr);
+Result<Draft> read_onnx_file(const std::string& path, Budget& budget, int* file_nodes = nullptr);
+
+// Read and lowered (lowering.h). `external` may be null: then a model that keeps tensors in other
+// files is refused.
 Result<Graph> load_onnx(std::span<const std::byte> bytes, const ExternalData* external,
                         Budget& budget, const LoadOptions& options = {});
 // Tensors in other files are read from the model's folder, never from outside it.

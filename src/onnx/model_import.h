@@ -1,55 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Walks the nodes of a parsed model in order, finds the importer of each, inlines functions.
+// Reads a parsed model into a Draft: names become indices, nodes are put in order, functions are
+// inlined, attributes decoded.
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "onnx/draft.h"
 #include "onnx/function_table.h"
-#include "onnx/import_state.h"
-#include "onnx/load.h"
+#include "onnx/onnx.pb.h"
 
 namespace lathe {
 
 class ModelImport {
  public:
   // `model` gives up the bytes of its initializers.
-  ModelImport(lathe_onnx::ModelProto& model, const ExternalData* external, Budget& budget,
-              const LoadOptions& options)
-      : model_(model), options_(options), state_(budget, external) {}
-  Result<Graph> run();
+  ModelImport(lathe_onnx::ModelProto& model, const ExternalData* external)
+      : model_(model), external_(external) {}
+  Result<Draft> run();
 
  private:
   // The names visible to a list of nodes: the graph's, or one call of a function's.
   struct Scope {
-    std::unordered_map<std::string_view, Value*> values;
-    std::unordered_map<std::string_view, lathe_onnx::TensorProto*> initializers;
-    std::unordered_map<std::string_view, RankClaim> claims;
-    AttributeMap attributes;  // of the call, for references
+    std::unordered_map<std::string_view, int> values;  // of the draft; -1: absent
+    AttributeMap attributes;                           // of the call, for references
     Opsets opsets;
+    std::string within;  // the calls on the way here
     int depth = 0;
   };
 
   Status check_header();
+  void reserve_names();
   Status add_initializers(Scope& scope);
   Status add_inputs(Scope& scope);
-  Result<Value*> fixed_input(const std::string& name, const TensorType& type,
-                             const HostTensor& value);
   Status add_outputs(Scope& scope);
-  Status import_node(const lathe_onnx::NodeProto& node, Scope& scope);
-  Status import_operator(const lathe_onnx::NodeProto& node, Scope& scope,
-                         const AttributeMap& attributes, std::vector<Value*>& results);
-  Status import_call(const lathe_onnx::NodeProto& node, const lathe_onnx::FunctionProto& function,
-                     Scope& scope, const AttributeMap& attributes, std::vector<Value*>& results);
-  Result<Value*> lookup(std::string_view name, Scope& scope);
-  Result<std::vector<Value*>> operands_of(const lathe_onnx::NodeProto& node, Scope& scope);
-  Status define(std::string_view name, Value* value, Scope& scope);
+  Status add_node(const lathe_onnx::NodeProto& node, Scope& scope);
+  Status add_operator(const lathe_onnx::NodeProto& node, Scope& scope, AttributeMap attributes);
+  Status add_call(const lathe_onnx::NodeProto& node, const lathe_onnx::FunctionProto& function,
+                  Scope& scope, const AttributeMap& attributes);
+  // The attributes of a node; those that refer to the enclosing function's are looked up there.
+  Result<AttributeMap> attributes_of(const lathe_onnx::NodeProto& node, const Scope& scope);
+  std::shared_ptr<const OnnxAttribute> decode(const lathe_onnx::AttributeProto& attribute);
+  Result<int> lookup(std::string_view name, const Scope& scope) const;
+  Result<std::vector<int>> operands_of(const lathe_onnx::NodeProto& node, const Scope& scope) const;
+  Status define(std::string_view name, int value, Scope& scope);
+  // What a value is called in the draft: the graph's own names stand, those inside functions give
+  // way to them and to each other.
+  std::string value_name(const std::string& name, const Scope& scope);
 
   lathe_onnx::ModelProto& model_;
-  const LoadOptions& options_;
-  ImportState state_;
+  const ExternalData* external_;
+  Draft draft_;
   FunctionTable functions_;
+  std::unordered_map<std::string_view, RankClaim> claims_;  // about the graph's values
+  std::unordered_map<const lathe_onnx::AttributeProto*, std::shared_ptr<const OnnxAttribute>>
+      decoded_;
+  std::unordered_map<std::string, int> names_;  // of values, with how often each was asked for
 };
 
 }  // namespace lathe

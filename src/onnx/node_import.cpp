@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "onnx/external_data.h"
 #include "onnx/import_state.h"
 #include "onnx/names.h"
 #include "onnx/tensor_proto.h"
@@ -11,55 +10,20 @@
 namespace lathe {
 namespace {
 
-using lathe_onnx::AttributeProto;
-
-// AttributeProto.AttributeType, as published.
-enum AttributeKind {
-  kFloat = 1,
-  kInt = 2,
-  kString = 3,
-  kTensor = 4,
-  kFloats = 6,
-  kInts = 7,
-  kStrings = 8
-};
-
-const char* kind_name(int kind) {
-  switch (kind) {
-    case kFloat: return "a float";
-    case kInt: return "an integer";
-    case kString: return "a string";
-    case kTensor: return "a tensor";
-    case kFloats: return "a list of floats";
-    case kInts: return "a list of integers";
-    case kStrings: return "a list of strings";
-    default: return "another kind of value";
-  }
-}
-
-// Old files leave the type out: then the field that is set says it.
-int kind_of(const AttributeProto& a) {
-  if (a.type() != 0) return a.type();
-  if (a.has_f()) return kFloat;
-  if (a.has_i()) return kInt;
-  if (a.has_s()) return kString;
-  if (a.has_t()) return kTensor;
-  if (a.floats_size() > 0) return kFloats;
-  if (a.ints_size() > 0) return kInts;
-  return a.strings_size() > 0 ? kStrings : 0;
-}
-
-// The attribute when it has this kind; one of another kind is recorded as the node's error.
-const AttributeProto* find(NodeState& n, std::string_view name, int kind) {
+// The attribute when it is a T; one of another kind is recorded as the node's error.
+template <class T>
+const T* find(NodeState& n, std::string_view name) {
+  static const T kEmpty{};
   auto it = n.attributes.find(name);
   if (it == n.attributes.end()) return nullptr;
-  const AttributeProto& a = *it->second;
-  const int have = kind_of(a);
-  // A list that is empty may come without a type.
-  if (have == kind || (have == 0 && kind >= kFloats)) return &a;
+  const OnnxAttribute& a = *it->second;
+  if (const T* value = std::get_if<T>(&a)) return value;
+  constexpr bool kList = std::is_same_v<T, Ints> || std::is_same_v<T, Floats> ||
+                         std::is_same_v<T, std::vector<std::string>>;
+  if (kList && std::holds_alternative<std::monostate>(a)) return &kEmpty;
   if (n.bad_attribute.ok()) {
     n.bad_attribute =
-        invalid("attribute '{}' is {}, not {}", name, kind_name(have), kind_name(kind));
+        invalid("attribute '{}' is {}, not {}", name, kind_name(a), kind_name(T(kEmpty)));
   }
   return nullptr;
 }
@@ -84,55 +48,55 @@ Result<Value*> NodeImport::need(size_t k, std::string_view what) const {
 bool NodeImport::has(std::string_view name) const { return state_.attributes.contains(name); }
 
 int64_t NodeImport::i(std::string_view name, int64_t fallback) const {
-  const AttributeProto* a = find(state_, name, kInt);
-  return a ? a->i() : fallback;
+  const int64_t* a = find<int64_t>(state_, name);
+  return a ? *a : fallback;
 }
 
 double NodeImport::f(std::string_view name, double fallback) const {
-  const AttributeProto* a = find(state_, name, kFloat);
-  return a ? static_cast<double>(a->f()) : fallback;
+  const double* a = find<double>(state_, name);
+  return a ? *a : fallback;
 }
 
 std::string NodeImport::s(std::string_view name, std::string_view fallback) const {
-  const AttributeProto* a = find(state_, name, kString);
-  return a ? a->s() : std::string(fallback);
+  const std::string* a = find<std::string>(state_, name);
+  return a ? *a : std::string(fallback);
 }
 
 Ints NodeImport::ints(std::string_view name, Ints fallback) const {
-  const AttributeProto* a = find(state_, name, kInts);
-  return a ? Ints(a->ints().begin(), a->ints().end()) : fallback;
+  const Ints* a = find<Ints>(state_, name);
+  return a ? *a : fallback;
 }
 
 Floats NodeImport::floats(std::string_view name, Floats fallback) const {
-  const AttributeProto* a = find(state_, name, kFloats);
-  return a ? Floats(a->floats().begin(), a->floats().end()) : fallback;
+  const Floats* a = find<Floats>(state_, name);
+  return a ? *a : fallback;
 }
 
 std::vector<std::string> NodeImport::strings(std::string_view name) const {
-  const AttributeProto* a = find(state_, name, kStrings);
-  if (!a) return {};
-  return {a->strings().begin(), a->strings().end()};
+  const auto* a = find<std::vector<std::string>>(state_, name);
+  return a ? *a : std::vector<std::string>();
 }
 
 Result<HostTensor> NodeImport::tensor(std::string_view name) const {
-  const AttributeProto* a = find(state_, name, kTensor);
-  if (!a) return invalid("attribute '{}' is missing", name);
-  return copy_tensor_proto(a->t(), state_.import.external);
+  auto it = state_.attributes.find(name);
+  if (it == state_.attributes.end()) return invalid("attribute '{}' is missing", name);
+  const auto* unread = std::get_if<UnreadAttribute>(it->second.get());
+  if (unread && !unread->why.ok()) return unread->why;
+  const HostTensor* a = find<HostTensor>(state_, name);
+  return a ? Result<HostTensor>(*a) : state_.bad_attribute;
 }
 
 Result<DType> NodeImport::dtype(std::string_view name, DType fallback) const {
-  const AttributeProto* a = find(state_, name, kInt);
-  if (!a || a->i() == 0) return fallback;
-  return dtype_from_onnx(a->i());
+  const int64_t* a = find<int64_t>(state_, name);
+  if (!a || *a == 0) return fallback;
+  return dtype_from_onnx(*a);
 }
 
 Status NodeImport::attributes() const { return state_.bad_attribute; }
 
 Result<Node*> NodeImport::add_node(std::string_view op, std::vector<Value*> operands, Attrs attrs) {
   LATHE_TRY(attributes());
-  Result<Node*> node = state_.import.append(op, std::move(operands), std::move(attrs), state_.name);
-  if (!node.ok()) state_.located = true;
-  return node;
+  return state_.import.append(op, std::move(operands), std::move(attrs), state_.name);
 }
 
 Result<Value*> NodeImport::add(std::string_view op, std::vector<Value*> operands, Attrs attrs) {

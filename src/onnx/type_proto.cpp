@@ -25,6 +25,10 @@ Dim SymbolTable::symbol(std::string_view dim_param) {
   return Dim::symbol(it->second);
 }
 
+Dim SymbolTable::named(std::string_view name) {
+  return used_.contains(name) ? Dim::symbol(name) : symbol(name);
+}
+
 Dim SymbolTable::fresh(std::string_view stem) { return Dim::symbol(unique(symbol_name(stem))); }
 
 Result<TypeClaim> read_type(const lathe_onnx::TypeProto& type, std::string_view name,

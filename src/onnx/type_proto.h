@@ -22,6 +22,8 @@ constexpr int64_t kMaxElements = int64_t{1} << 36;  // of one tensor; more is a 
 class SymbolTable {
  public:
   Dim symbol(std::string_view dim_param);
+  // The symbol that a person means: one that this table made, by its name, else as symbol().
+  Dim named(std::string_view name);
   // A symbol that nothing else uses: "x_d0".
   Dim fresh(std::string_view stem);
 

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "onnx/lowering.h"
+
+#include <algorithm>
+
+#include "graph/rewriter.h"
+#include "onnx/import_state.h"
+#include "onnx/names.h"
+#include "onnx/node_import.h"
+
+namespace lathe {
+namespace {
+
+constexpr int64_t kOldestOpset = 6;
+constexpr int64_t kNewestOpset = 1000;  // operators change by opset; unknown ones fail by name
+
+bool is_made_up(std::string_view name) {
+  return std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// A file's claim about a value, checked against what was inferred.
+Status check_claim(const RankClaim& claim, const Value& v) {
+  if (claim.dtype != DType::None && claim.dtype != v.type.dtype) {
+    return invalid("the model says that it is {}, and it is {}", to_string(claim.dtype),
+                   v.type.to_string());
+  }
+  if (claim.rank >= 0 && claim.rank != v.type.rank()) {
+    return invalid("the model says that its rank is {}, and it is {}", claim.rank,
+                   v.type.to_string());
+  }
+  return {};
+}
+
+Result<Importer> importer_of(const DraftNode& node) {
+  Importer importer = node.domain.empty() ? find_importer(node.type) : nullptr;
+  if (!importer) {
+    return unsupported("the operator {} of domain '{}', opset {}, is not implemented",
+                       printable(node.type), printable(node.domain), node.opset);
+  }
+  if (node.opset < kOldestOpset || node.opset > kNewestOpset) {
+    return unsupported("opset {} is not implemented; {} is the oldest", node.opset, kOldestOpset);
+  }
+  return importer;
+}
+
+Result<TensorType> input_type(const DraftValue& input, const LoadOptions& options) {
+  if (input.dtype == DType::None) {
+    return invalid("the input '{}' has no element type", printable(input.name));
+  }
+  auto given = options.input_shapes.find(input.name);
+  if (given == options.input_shapes.end()) {
+    if (input.has_shape) return TensorType{input.dtype, input.shape};
+    return invalid("the input '{}' has no shape", printable(input.name))
+        .with_cure(fmt::format("give one: --shapes {}:...", printable(input.name)));
+  }
+  if (input.has_shape && input.shape.rank() != given->second.rank()) {
+    return invalid("the input '{}' has rank {}, and the shape {} was given", printable(input.name),
+                   input.shape.rank(), given->second.to_string());
+  }
+  return TensorType{input.dtype, given->second};
+}
+
+Result<Value*> fixed_input(ImportState& state, const DraftValue& input, const TensorType& type,
+                           const HostTensor& value) {
+  const std::string name = printable(input.name);
+  if (value.dtype() != type.dtype || value.shape().rank() != type.rank()) {
+    return invalid("the input '{}' is {}, and the value given for it is {}", name, type.to_string(),
+                   value.type().to_string());
+  }
+  Value* v = LATHE_TRY(state.constant(value, name));
+  state.graph.rename(v, name);
+  return v;
+}
+
+}  // namespace
+
+Lowering::Lowering(Budget& budget) : state_(std::make_unique<ImportState>(budget)) {}
+Lowering::~Lowering() = default;
+Lowering::Lowering(Lowering&&) noexcept = default;
+Lowering& Lowering::operator=(Lowering&&) noexcept = default;
+
+Graph& Lowering::graph() { return state_->graph; }
+
+Value* Lowering::find(int v) const {
+  return static_cast<size_t>(v) < values_.size() ? values_[static_cast<size_t>(v)] : nullptr;
+}
+
+Status Lowering::put(const Draft& draft, int v, Value* value) {
+  if (values_.size() <= static_cast<size_t>(v)) values_.resize(static_cast<size_t>(v) + 1);
+  values_[static_cast<size_t>(v)] = value;
+  Status s = check_claim(draft.value(v).claim, *value);
+  if (s.ok()) return s;
+  return std::move(s).at(fmt::format("value '{}'", printable(draft.value(v).name)));
+}
+
+Status Lowering::define(const Draft& draft, int v, Value* value) {
+  defined_.push_back(v);
+  return put(draft, v, value);
+}
+
+Result<Value*> Lowering::value(const Draft& draft, int v) {
+  if (Value* known = find(v)) return known;
+  const DraftValue& d = draft.value(v);
+  const std::string name = printable(d.name);
+  if (d.kind != DraftValue::Kind::Constant) return invalid("the value '{}' is not computed", name);
+  LATHE_TRY(Status(d.unreadable));
+  Value* value = LATHE_TRY(state_->constant(d.tensor, name));
+  state_->graph.rename(value, name);
+  LATHE_TRY(define(draft, v, value));
+  return value;
+}
+
+Status Lowering::add_input(const Draft& draft, int v, const LoadOptions& options) {
+  const DraftValue& input = draft.value(v);
+  TensorType type = LATHE_TRY(input_type(input, options));
+  auto fixed = options.input_values.find(input.name);
+  Value* value = fixed == options.input_values.end()
+                     ? state_->graph.add_input(input.name, std::move(type))
+                     : LATHE_TRY(fixed_input(*state_, input, type, fixed->second));
+  return put(draft, v, value);
+}
+
+Result<std::vector<Value*>> Lowering::run_importer(const DraftNode& node,
+                                                   std::vector<Value*> operands) {
+  const Importer importer = LATHE_TRY(importer_of(node));
+  NodeState state{.import = *state_,
+                  .type = printable(node.type),
+                  .name = printable(node.name),
+                  .opset = static_cast<int>(node.opset),
+                  .operands = std::move(operands),
+                  .wanted = {},
+                  .attributes = node.attributes,
+                  .results = {},
+                  .bad_attribute = {}};
+  for (int v : node.results) state.wanted.push_back(v >= 0);
+  NodeImport n(state);
+  LATHE_TRY(importer(n));
+  LATHE_TRY(n.attributes());
+  return std::move(state.results);
+}
+
+Result<std::vector<Value*>> Lowering::run(const Draft& draft, int n) {
+  const DraftNode& node = draft.node(n);
+  const Mark before = mark();
+  const auto work = [&]() -> Result<std::vector<Value*>> {
+    std::vector<Value*> operands;
+    for (int v : node.operands) {
+      operands.push_back(v < 0 ? nullptr : LATHE_TRY(value(draft, v)));
+    }
+    std::vector<Value*> results;
+    if (node.own) {
+      Node* made = LATHE_TRY(
+          state_->append(node.own->name, std::move(operands), node.attrs, printable(node.name)));
+      results = made->outputs;
+    } else {
+      results = LATHE_TRY(run_importer(node, std::move(operands)));
+    }
+    for (size_t k = 0; k < node.results.size(); ++k) {
+      if (node.results[k] < 0) continue;
+      if (k >= results.size() || !results[k]) return unsupported("output {} is not implemented", k);
+      const std::string name = printable(draft.value(node.results[k]).name);
+      if (is_made_up(results[k]->name)) state_->graph.rename(results[k], name);
+      LATHE_TRY(define(draft, node.results[k], results[k]));
+    }
+    return results;
+  };
+  Result<std::vector<Value*>> results = work();
+  if (results.ok()) return results;
+  rewind(before);
+  // What Graph::append refuses names the node already.
+  Status s = std::move(results).status();
+  if (!s.message().starts_with("node '")) return std::move(s).at(node.where());
+  return node.within.empty() ? s : std::move(s).at(node.within);
+}
+
+Lowering::Mark Lowering::mark() const { return {state_->graph.node_count(), defined_.size()}; }
+
+void Lowering::rewind(Mark to) {
+  while (defined_.size() > to.defined) {
+    values_[static_cast<size_t>(defined_.back())] = nullptr;
+    defined_.pop_back();
+  }
+  std::vector<Node*> nodes = state_->graph.nodes();
+  Rewriter rewriter(state_->graph);
+  while (nodes.size() > to.nodes) {
+    rewriter.erase(nodes.back());
+    nodes.pop_back();
+  }
+}
+
+Result<Graph> lower(const Draft& draft, Budget& budget, const LoadOptions& options) {
+  Lowering lowering(budget);
+  lowering.graph().name = printable(draft.name);
+  for (int v : draft.inputs) LATHE_TRY(lowering.add_input(draft, v, options));
+  for (int n : draft.order()) LATHE_TRY(lowering.run(draft, n));
+  for (const DraftPort& port : draft.outputs) {
+    Result<Value*> v = lowering.value(draft, port.value);
+    if (!v.ok()) return std::move(v).status().at("graph outputs");
+    Status s = check_claim(port.claim, **v);
+    if (!s.ok()) return std::move(s).at(fmt::format("output '{}'", printable(port.name)));
+    lowering.graph().add_output(port.name, *v);
+  }
+  return std::move(lowering.graph());
+}
+
+}  // namespace lathe
