@@ -12,10 +12,10 @@
 //   stream->synchronize();
 //
 // The CPU is a device like the others: its memory is host memory, and its streams do everything at
-// once, in the caller's thread, unless they are being captured. On a GPU an address is a CUdeviceptr
-// and a stream's native handle a CUstream, both of the context that was current when the device was
-// opened (else of the primary one): those of PyTorch, CuPy and PyCUDA may be given wherever an
-// address or a handle is expected.
+// once, in the caller's thread, unless they are being captured. On a GPU an address is a
+// CUdeviceptr and a stream's native handle a CUstream, both of the context that was current when
+// the device was opened (else of the primary one): those of PyTorch, CuPy and PyCUDA may be given
+// wherever an address or a handle is expected.
 //
 // Nothing throws. A ComputeDevice is a shared handle: copy it, use it from any thread. What it
 // makes keeps it alive. A stream, event or graph is used by one thread at a time.

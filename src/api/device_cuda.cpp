@@ -96,9 +96,8 @@ struct CudaStream : StreamBackend {
   }
   Status record(const std::shared_ptr<EventBackend>& event) override {
     ContextScope scope(*context_);
-    return check(
-        driver().cuEventRecord(static_cast<const CudaEvent&>(*event).event.get(), stream_),
-        "cuEventRecord");
+    return check(driver().cuEventRecord(static_cast<const CudaEvent&>(*event).event.get(), stream_),
+                 "cuEventRecord");
   }
   Status wait(const std::shared_ptr<EventBackend>& event) override {
     ContextScope scope(*context_);
@@ -132,8 +131,8 @@ struct CudaStream : StreamBackend {
     size_t nodes = 0;
     LATHE_TRY(check(driver().cuGraphGetNodes(captured, nullptr, &nodes), "cuGraphGetNodes"));
     cuda::OwnedGraphExec exec;
-    LATHE_TRY(check(driver().cuGraphInstantiateWithFlags(exec.out(), captured, 0),
-                    "cuGraphInstantiate"));
+    LATHE_TRY(
+        check(driver().cuGraphInstantiateWithFlags(exec.out(), captured, 0), "cuGraphInstantiate"));
     return std::shared_ptr<GraphBackend>(
         std::make_shared<CudaGraph>(context_, std::move(exec), static_cast<int>(nodes)));
   }
@@ -169,8 +168,8 @@ struct CudaBackend : DeviceBackend {
     LATHE_TRY(
         check(driver().cuDeviceGetPCIBusId(bus.data(), static_cast<int>(bus.size()), device()),
               "cuDeviceGetPCIBusId"));
-    LATHE_TRY(check(driver().cuDeviceTotalMem_v2(&properties.total_bytes, device()),
-                    "cuDeviceTotalMem"));
+    LATHE_TRY(
+        check(driver().cuDeviceTotalMem_v2(&properties.total_bytes, device()), "cuDeviceTotalMem"));
     using Attribute = cuda::CUdevice_attribute;
     const auto read = [this](Attribute what) { return attribute(static_cast<int>(what)); };
     properties.compute_major = LATHE_TRY(read(Attribute::ComputeCapabilityMajor));
@@ -188,8 +187,7 @@ struct CudaBackend : DeviceBackend {
   Result<DeviceMemoryInfo> memory_info() const override {
     ContextScope scope(*context_);
     DeviceMemoryInfo info;
-    LATHE_TRY(
-        check(driver().cuMemGetInfo_v2(&info.free_bytes, &info.total_bytes), "cuMemGetInfo"));
+    LATHE_TRY(check(driver().cuMemGetInfo_v2(&info.free_bytes, &info.total_bytes), "cuMemGetInfo"));
     return info;
   }
   Result<int> attribute(int number) const override {
