@@ -10,11 +10,12 @@ from ._core import version as _version
 from .engine import Engine, Profile, build, load
 from .errors import (Cancelled, DeviceError, Error, InputError, InternalError, NotFoundError,
                      OutOfMemory, UnsupportedError)
+from .network import Network
 from .session import Session
 
 __version__ = _version()
 __all__ = [
-    "Cancelled", "DeviceError", "Engine", "Error", "InputError", "InternalError", "NotFoundError",
-    "OutOfMemory", "Profile", "Session", "UnsupportedError", "build", "devices", "load",
-    "onnx_operators", "operators",
+    "Cancelled", "DeviceError", "Engine", "Error", "InputError", "InternalError", "Network",
+    "NotFoundError", "OutOfMemory", "Profile", "Session", "UnsupportedError", "build", "devices",
+    "load", "onnx_operators", "operators",
 ]

@@ -37,6 +37,16 @@ def numpy_type(name):
     return np.dtype(getattr(ml_dtypes, _ML_DTYPES[name]))
 
 
+def type_name(dtype):
+    """Lathe's name for what numpy.dtype takes; a name of Lathe's stays."""
+    if isinstance(dtype, str) and (dtype in _SHORT or dtype not in _NAMES):
+        return dtype
+    name = np.dtype(dtype).name
+    if name not in _NAMES:
+        raise InputError(f"there is no element type for NumPy's {name}")
+    return _NAMES[name]
+
+
 _SHORT = {"f32": "float32", "f64": "float64", "f16": "float16", "bool": "bool",
           "c64": "complex64", "c128": "complex128",
           **{f"{sign}{bits}": f"{word}{bits}" for sign, word in (("i", "int"), ("u", "uint"))
@@ -44,3 +54,4 @@ _SHORT = {"f32": "float32", "f64": "float64", "f16": "float16", "bool": "bool",
 _ML_DTYPES = {"bf16": "bfloat16", "f8e4m3fn": "float8_e4m3fn", "f8e5m2": "float8_e5m2",
               "f8e4m3fnuz": "float8_e4m3fnuz", "f8e5m2fnuz": "float8_e5m2fnuz",
               "f8e8m0": "float8_e8m0fnu"}
+_NAMES = {theirs: ours for ours, theirs in (_SHORT | _ML_DTYPES).items()}

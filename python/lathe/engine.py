@@ -219,6 +219,8 @@ def load(engine: Path | Bytes) -> Engine:
 
 def _model(model: Any) -> _core.Model:
     """What the C++ API builds from."""
+    if isinstance(model, _core.Model):
+        return model
     if isinstance(model, (bytes, bytearray, memoryview)):
         return _core.Model.parse(bytes(model), "model")
     if hasattr(model, "SerializeToString"):
