@@ -4,9 +4,11 @@
 
     LATHE=build/cli/lathe tests/cli/cli_test.py [-k NAME]
 """
+import array
 import json
 import os
 import pathlib
+import random
 import resource
 import signal
 import struct
@@ -27,6 +29,42 @@ def write_npy(path, descr, shape, data):
     header += " " * (-(len(header) + 11) % 64) + "\n"
     prefix = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header))
     pathlib.Path(path).write_bytes(prefix + header.encode() + data)
+
+
+def message(*fields):
+    """A protobuf message of (number, value): integers, or bytes, with their length before them."""
+    def varint(n):
+        return bytes([n]) if n < 128 else bytes([n % 128 + 128]) + varint(n // 128)
+    data = b""
+    for number, value in fields:
+        if isinstance(value, int):
+            data += varint(number * 8) + varint(value)
+        else:
+            data += varint(number * 8 + 2) + varint(len(value)) + value
+    return data
+
+
+def write_projections(path, width, count):
+    """An ONNX model: `count` 1x1 convolutions in a row, each with weights of its own."""
+    rng = random.Random(1)
+    weights = array.array("f", [rng.uniform(-0.05, 0.05) for _ in range(width * width)]).tobytes()
+
+    def port(name):
+        shape = message(*[(1, message((1, n))) for n in (1, width, 4, 4)])
+        return message((1, name), (2, message((1, message((1, 1), (2, shape))))))
+
+    def projection(k):
+        return message((1, b"x%d" % k), (1, b"w%d" % k), (2, b"x%d" % (k + 1)), (4, b"Conv"))
+
+    def constant(k):  # no two are equal: equal weights are stored once
+        turned = weights[4 * k:] + weights[:4 * k]
+        return message((1, width), (1, width), (1, 1), (1, 1), (2, 1), (8, b"w%d" % k), (9, turned))
+
+    graph = message((2, b"projections"), *[(1, projection(k)) for k in range(count)],
+                    *[(5, constant(k)) for k in range(count)],
+                    (11, port(b"x0")), (12, port(b"x%d" % count)))
+    opset = message((1, b""), (2, 13))
+    pathlib.Path(path).write_bytes(message((1, 8), (7, graph), (8, opset)))
 
 
 def small_files_only():
@@ -233,6 +271,19 @@ class Results(CommandLine):
         self.assertGreater(len(told["steps"]), 0)
         self.assertLess(len(told["steps"]), 30)
         self.assertIn("tactic", self.succeed("inspect", path, "--layers"))
+
+
+class MemoryBound(CommandLine):
+    def test_weights_that_were_packed_are_not_held_twice(self):
+        width, count = 1024, 32  # 128 MB
+        model, path = self.folder / "projections.onnx", self.folder / "projections.engine"
+        write_projections(model, width, count)
+        self.succeed("build", model, "-o", path, *QUICK)
+        memory = json.loads(self.succeed("bench", path, "--json", "--seconds", "0.1",
+                                         "--warmup", "0.01"))["memory"]
+        plain = width * width * 4 * count
+        self.assertGreaterEqual(memory["weights"], plain)
+        self.assertLess(memory["peak_rss"], memory["weights"] * 1.1 + memory["arena"] + 64e6)
 
 
 if __name__ == "__main__":
