@@ -43,8 +43,9 @@ Result<std::vector<std::optional<Slice>>> slices(const V* items) {
   LATHE_TRY(each(items, [&](const lathe_fb::Slice* s) -> Status {
     result.emplace_back();
     if (s->axis() < 0) return {};
-    result.back() = Slice{s->axis(), LATHE_TRY(Dim::parse(text(s->start()))),
-                          LATHE_TRY(Dim::parse(text(s->whole())))};
+    Dim start = LATHE_TRY(Dim::parse(text(s->start())));
+    Dim whole = LATHE_TRY(Dim::parse(text(s->whole())));
+    result.back() = Slice{s->axis(), std::move(start), std::move(whole)};
     return {};
   }));
   return result;
@@ -190,9 +191,10 @@ class Reader {
     return each(fb_.constraints(), [&](const lathe_fb::Constraint* c) -> Status {
       if (c->kind() > static_cast<uint8_t>(Constraint::Kind::Positive))
         return invalid("constraint kind {} is unknown", c->kind());
-      plan_.constraints.push_back(
-          {static_cast<Constraint::Kind>(c->kind()), LATHE_TRY(Dim::parse(text(c->a()))),
-           LATHE_TRY(Dim::parse(text(c->b()))), std::string(text(c->message()))});
+      Dim a = LATHE_TRY(Dim::parse(text(c->a())));
+      Dim b = LATHE_TRY(Dim::parse(text(c->b())));
+      plan_.constraints.push_back({static_cast<Constraint::Kind>(c->kind()), std::move(a),
+                                   std::move(b), std::string(text(c->message()))});
       return {};
     });
   }
