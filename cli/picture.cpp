@@ -17,20 +17,30 @@
 namespace lathe::cli {
 namespace {
 
-constexpr int kLargest = 32768;  // pixels a side
+// A small file may claim any size: what it makes us allocate is bounded before.
+constexpr int64_t kLargest = 32768;          // pixels a side
+constexpr int64_t kMost = int64_t{1} << 27;  // pixels in all
 
 Status bad(const std::string& path, std::string_view why) {
   return Status(Code::InvalidInput, fmt::format("{}: {}", path, why));
+}
+
+bool fits(int64_t width, int64_t height) {
+  return width <= kLargest && height <= kLargest && width * height <= kMost;
+}
+
+Status too_large(const std::string& path, int64_t width, int64_t height) {
+  return bad(path, fmt::format("the picture is {}x{}, expected at most {} a side and {} pixels",
+                               width, height, kLargest, kMost));
 }
 
 Result<Picture> read_png(const std::string& path) {
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
   if (png_image_begin_read_from_file(&image, path.c_str()) == 0) return bad(path, image.message);
-  if (image.width > kLargest || image.height > kLargest) {
+  if (!fits(image.width, image.height)) {
     png_image_free(&image);
-    return bad(path, fmt::format("the picture is {}x{}, expected at most {} a side", image.width,
-                                 image.height, kLargest));
+    return too_large(path, image.width, image.height);
   }
   image.format = PNG_FORMAT_RGB;
   Picture p{static_cast<int>(image.width), static_cast<int>(image.height), {}};
@@ -55,7 +65,8 @@ void on_jpeg_error(j_common_ptr info) {
 }
 void on_jpeg_warning(j_common_ptr, int) {}
 
-// No object with a destructor lives across the jump but `picture`, which the caller owns.
+// Leaves the pixels out when there are too many. No object with a destructor lives across the jump
+// but `picture`, which the caller owns.
 bool decode_jpeg(std::FILE* file, Picture& picture, JpegError& error) {
   jpeg_decompress_struct info{};
   info.err = jpeg_std_error(&error.manager);
@@ -68,10 +79,14 @@ bool decode_jpeg(std::FILE* file, Picture& picture, JpegError& error) {
   jpeg_create_decompress(&info);
   jpeg_stdio_src(&info, file);
   jpeg_read_header(&info, TRUE);
+  picture.width = static_cast<int>(info.image_width);
+  picture.height = static_cast<int>(info.image_height);
+  if (!fits(picture.width, picture.height)) {
+    jpeg_destroy_decompress(&info);
+    return true;
+  }
   info.out_color_space = JCS_RGB;
   jpeg_start_decompress(&info);
-  picture.width = static_cast<int>(info.output_width);
-  picture.height = static_cast<int>(info.output_height);
   picture.rgb.resize(static_cast<size_t>(picture.width) * static_cast<size_t>(picture.height) * 3);
   while (info.output_scanline < info.output_height) {
     JSAMPROW row = picture.rgb.data() + static_cast<size_t>(info.output_scanline) *
@@ -87,6 +102,7 @@ Result<Picture> read_jpeg(const std::string& path, std::FILE* file) {
   Picture picture;
   JpegError error{};
   if (!decode_jpeg(file, picture, error)) return bad(path, error.message);
+  if (!fits(picture.width, picture.height)) return too_large(path, picture.width, picture.height);
   return picture;
 }
 
