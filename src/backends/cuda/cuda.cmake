@@ -1,5 +1,6 @@
 # The CUDA backend, and NVRTC's library beside it. Nothing of CUDA is needed here: .cu files are C++
 # to the host compiler, and their device halves are embedded as text.
+lathe_manifest(backends/cuda/tactics.def backends/cuda/tactics EXTENSIONS cu cpp)
 lathe_module(cuda backends/cuda DEPENDS device ops tensor base LIBRARIES ${CMAKE_DL_LIBS}
              SUBFOLDERS api tactics)
 set(cuda_folder ${CMAKE_CURRENT_SOURCE_DIR}/backends/cuda)
@@ -16,29 +17,6 @@ add_custom_command(
 target_sources(lathe_cuda PRIVATE ${cuda_tactics} ${cuda_texts})
 
 lathe_module(cuda_compile backends/cuda/compile DEPENDS cuda device base)
-
-# tactics.def and the folder agree.
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${cuda_folder}/tactics.def)
-file(STRINGS ${cuda_folder}/tactics.def cuda_lines REGEX "^TACTIC\\(")
-set(cuda_listed)
-foreach(line ${cuda_lines})
-  string(REGEX MATCH "^TACTIC\\(([a-z0-9_]+)" _ "${line}")
-  list(APPEND cuda_listed ${CMAKE_MATCH_1})
-endforeach()
-file(GLOB cuda_files CONFIGURE_DEPENDS RELATIVE ${cuda_folder}/tactics ${cuda_folder}/tactics/*.cu
-     ${cuda_folder}/tactics/*.cpp)
-list(TRANSFORM cuda_files REPLACE "\\.(cu|cpp)$" "")
-list(FILTER cuda_files EXCLUDE REGEX "_test$")
-foreach(name ${cuda_files})
-  if(NOT name IN_LIST cuda_listed)
-    message(${LATHE_MANIFEST_MESSAGE} "backends/cuda/tactics/${name} is an orphan: add a line to tactics.def")
-  endif()
-endforeach()
-foreach(name ${cuda_listed})
-  if(NOT name IN_LIST cuda_files)
-    message(FATAL_ERROR "backends/cuda/tactics.def lists ${name}, and there is no such file")
-  endif()
-endforeach()
 
 # Where the toolkit's headers are, our declarations are compared with them.
 find_path(LATHE_CUDA_INCLUDE NAMES cuda.h HINTS ENV CUDA_HOME ENV CUDA_PATH
