@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes what the fuzz targets start from, a folder for each target.
+
+    fuzz/seeds.py LATHE OUT      LATHE: the command line, which builds the engines
+
+Networks come from examples/models and, when it is there, ../shared/models; graphs and expressions
+from the golden texts and cases of src/.
+"""
+import pathlib
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "models"
+LARGEST = 100_000  # bytes of a seed: larger ones are mutated where nothing is parsed
+
+
+def copy(files, folder, largest=LARGEST):
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        if file.stat().st_size <= largest:
+            shutil.copyfile(file, folder / f"{file.parent.name}-{file.name}")
+
+
+def write(folder, contents, suffix=""):
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, content in enumerate(contents):
+        data = content if isinstance(content, bytes) else content.encode()
+        (folder / f"{number:03}{suffix}").write_bytes(data)
+
+
+def texts(pattern, expression):
+    """What the groups of `expression` match in the golden texts and cases, each once."""
+    found = {}
+    for file in sorted((ROOT / "src").rglob(pattern)):
+        found.update(dict.fromkeys(re.findall(expression, file.read_text(), re.M | re.S)))
+    return list(found)
+
+
+def npy(descr, shape, data, order="False"):
+    header = f"{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
+
+
+def structure(engine):
+    """The structure section of an engine file (docs/design/engine_format.md)."""
+    offset, size = struct.unpack_from("<QQ", engine, 24)
+    return engine[offset:offset + size]
+
+
+def engines(lathe):
+    with tempfile.TemporaryDirectory() as folder:
+        for network in sorted((ROOT / "examples" / "models").glob("*.onnx")):
+            for extra in ([], ["--no-pass=fold_affine"]):
+                file = pathlib.Path(folder) / "an.engine"
+                subprocess.run([lathe, "build", network, "-o", file, "--no-tune", "--verify=off",
+                                "--timing-cache", "none", *extra], check=True,
+                               stdout=subprocess.DEVNULL)
+                yield structure(file.read_bytes())
+
+
+def main():
+    lathe, out = sys.argv[1], pathlib.Path(sys.argv[2])
+    shutil.rmtree(out, ignore_errors=True)
+    networks = sorted(SHARED.rglob("*.onnx"))
+    copy([ROOT / "examples/models/upscale.onnx"], out / "onnx", 400_000)
+    copy(networks, out / "onnx")
+    write(out / "graph", texts("*.irtest", r"^(graph \w+\(.*?^})"))
+    write(out / "expr", texts("*.irtest", r'"(\([^"]*\) -> [^"]*)"') +
+          texts("*.cases", r'"(\([^"]*\) -> [^"]*)"'))
+    copy(sorted(SHARED.rglob("*.pb")), out / "tensor", 20_000)
+    write(out / "tensor", [npy("<f4", "(2, 3)", bytes(24)), npy("|u1", "(4,)", bytes(4)),
+                           npy("<f8", "(2, 2)", bytes(32), "True"), npy("<i8", "()", bytes(8)),
+                           npy("<f2", "(0, 5)", b"")], ".npy")
+    copy([ROOT / "docs/upscale.png"], out / "picture")
+    copy(sorted(SHARED.rglob("*.png")), out / "picture")
+    copy(sorted(SHARED.rglob("*.jpg")), out / "picture", 300_000)
+    write(out / "engine", engines(lathe))
+    if not networks:
+        print(f"{SHARED} is not there; the seeds are the project's own")
+
+
+if __name__ == "__main__":
+    main()
