@@ -4,6 +4,7 @@
 # they are there. Runs as root, or through sudo. Says what it will do before it does it.
 #
 #   tools/setup.sh            install what is missing
+#   tools/setup.sh --build    only what building takes, without the tests' tools
 #   tools/setup.sh --check    only say what is missing; exit 1 if anything is
 set -eu
 
@@ -15,9 +16,9 @@ packages="
   libflatbuffers-dev flatbuffers-compiler libxxhash-dev
   libfmt-dev libspdlog-dev
   libcli11-dev nlohmann-json3-dev libpng-dev libjpeg-dev
-  libgtest-dev clang-format-14
   python3 python3-venv python3-dev
 "
+[ "${1:-}" = --build ] || packages="$packages libgtest-dev clang-format-14 clang-tidy-14"
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   echo "setup: this is not a Debian or Ubuntu machine; install the equivalents of:$packages" >&2
