@@ -15,7 +15,7 @@ namespace {
 struct BuildCommandOptions {
   EngineOptions engine;
   std::string output;
-  bool why = false, json = false;
+  bool json = false;
 };
 
 int build_command(BuildCommandOptions& o) {
@@ -34,7 +34,7 @@ int build_command(BuildCommandOptions& o) {
     return kFine;
   }
   fmt::print("{}", summary(*engine));
-  if (o.why) fmt::print("{}", reasons(*engine));
+  if (o.engine.why) fmt::print("{}", reasons(*engine));
   fmt::print("wrote {}\n", o.output);
   return kFine;
 }
@@ -47,7 +47,6 @@ void add_build(CLI::App& app, int& exit_code) {
   o->engine.add_to(*c);
   c->add_option("-o,--output", o->output,
                 "engine file to write; default: the model's name with .engine");
-  c->add_flag("--why", o->why, "say of each step why its tactic won and what was not fused");
   c->add_flag("--json", o->json, "print the result as JSON");
   c->callback([o, &exit_code] { exit_code = build_command(*o); });
 }

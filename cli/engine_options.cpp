@@ -56,7 +56,8 @@ void EngineOptions::add_to(CLI::App& c) {
   c.add_option("--device", build.device, "cpu, cuda or cuda:N")->capture_default_str();
   c.add_flag("--fp16", build.fp16, "allow FP16 where it is faster");
   c.add_flag("--bf16", build.bf16, "allow BF16 where it is faster");
-  c.add_flag("--tf32", build.tf32, "allow TF32 in products (GPU); has no effect yet");
+  c.add_flag("--tf32", build.tf32,
+             "allow TF32 in products and convolutions where it is faster (GPU)");
   c.add_option("--shapes", shapes, "fixed input shapes: NAME:1x3x224x224,...");
   c.add_option("--min-shapes", min_shapes, "smallest shapes of dynamic inputs");
   c.add_option("--opt-shapes", opt_shapes, "shapes to tune for");
@@ -70,7 +71,14 @@ void EngineOptions::add_to(CLI::App& c) {
   c.add_option("--no-pass", build.disabled_passes, "leave out an optimizer pass by name");
   c.add_option("--verify", verify, "check tactics against the reference: full, sample or off")
       ->check(CLI::IsMember({"full", "sample", "off"}));
+  c.add_flag("--why", why, "say of each step why its tactic won and what was not fused");
   c.add_option("--dump-passes", build.dump_passes_dir, "folder for the graph after each pass");
+  c.add_option("--max-seconds", build.seconds_budget, "what a build may take")
+      ->capture_default_str();
+  c.add_option("--max-nodes", build.node_budget, "largest model that is built")
+      ->capture_default_str();
+  c.add_option("--max-memory", build.memory_budget_bytes,
+               "bytes for reading and folding; -1: half of the machine's");
   c.add_option("--test-setting", build.test_settings, "hostile settings for tests")->group("");
 }
 

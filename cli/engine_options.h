@@ -15,7 +15,7 @@ struct EngineOptions {
   BuildOptions build;
   std::vector<std::string> shapes, min_shapes, opt_shapes, max_shapes;
   std::string verify = "sample";
-  bool no_tune = false, no_fuse = false;
+  bool no_tune = false, no_fuse = false, why = false;
 
   // MODEL argument and every option of `lathe build`.
   void add_to(CLI::App& command);

@@ -13,7 +13,7 @@ namespace {
 
 struct InspectOptions {
   EngineOptions engine;
-  bool layers = false, why = false, graph = false, json = false;
+  bool layers = false, graph = false, json = false;
 };
 
 int inspect_command(InspectOptions& o) {
@@ -25,7 +25,7 @@ int inspect_command(InspectOptions& o) {
   }
   fmt::print("{}", summary(*engine));
   if (o.layers) fmt::print("{}", layers(*engine));
-  if (o.why) fmt::print("{}", reasons(*engine));
+  if (o.engine.why) fmt::print("{}", reasons(*engine));
   if (o.graph) fmt::print("{}", engine->graph_text());
   return kFine;
 }
@@ -38,7 +38,6 @@ void add_inspect(CLI::App& app, int& exit_code) {
   auto o = std::make_shared<InspectOptions>();
   o->engine.add_to(*c);
   c->add_flag("--layers", o->layers, "a table of steps");
-  c->add_flag("--why", o->why, "why each tactic won and what was not fused");
   c->add_flag("--graph", o->graph, "the optimized graph as text");
   c->add_flag("--json", o->json, "print as JSON");
   c->callback([o, &exit_code] { exit_code = inspect_command(*o); });

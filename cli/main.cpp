@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lathe build | run | bench | inspect | compare | ops | devices | version
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 
 #include "command.h"
@@ -23,10 +24,20 @@ int fail(const Status& status) {
   return kBug;
 }
 
+namespace {
+
+// What the library warns of, once each; LATHE_LOG asks for more, and then prints by itself.
+void show_warnings(void*, int level, const char* message) {
+  constexpr int kWarning = 3;
+  if (level >= kWarning) std::fprintf(stderr, "lathe: warning: %s\n", message);
+}
+
+}  // namespace
 }  // namespace lathe::cli
 
 int main(int argc, char** argv) {
   using namespace lathe::cli;
+  if (std::getenv("LATHE_LOG") == nullptr) lathe::set_log_sink(show_warnings, nullptr);
   CLI::App app("Lathe turns a trained network (ONNX) into a tuned inference engine and runs it.");
   app.require_subcommand(1);
   app.footer(

@@ -18,7 +18,7 @@ bundle() {
   rm -rf "$folder"
   mkdir -p "$folder/bin" "$folder/lib" "$folder/cases"
   for binary in tests/cuda/cuda_conformance_test tests/cuda/cuda_compile_test src/cuda_test \
-    cli/lathe; do
+    tests/api/stream_test cli/lathe; do
     [[ -f $build/$binary ]] || continue
     cp "$build/$binary" "$folder/bin/"
     # Beside the C and C++ runtimes, which every machine has its own of.
@@ -28,6 +28,7 @@ bundle() {
   done
   strip "$folder"/bin/* "$folder"/lib/* 2>/dev/null || true
   cp "$(dirname "$0")"/../src/ops/*.cases "$folder/cases/"
+  cp "$(dirname "$0")"/../examples/models/digits.onnx "$folder/"
   cp "$0" "$folder/gpu_check.sh"
   cp "$(dirname "$0")/gpu_networks.py" "$folder/"
   du -sh "$folder"
@@ -36,7 +37,8 @@ bundle() {
 prepare() {
   cd "$(dirname "$0")"
   mkdir -p done logs
-  export LD_LIBRARY_PATH=$PWD/lib:${LD_LIBRARY_PATH:-} LATHE_CASES=$PWD/cases OMP_NUM_THREADS=1
+  export LD_LIBRARY_PATH=$PWD/lib:${LD_LIBRARY_PATH:-} LATHE_CASES=$PWD/cases
+  export LATHE_DEMO_MODELS=$PWD OMP_NUM_THREADS=1
   deadline=$((SECONDS + ${1:-480}))
 }
 
@@ -96,6 +98,7 @@ case ${1:-} in
     prepare "${2:-480}"
     failed=0
     slice cuda_test bin/cuda_test || { failed=1; grep -E 'FAILED|Failure|what' logs/cuda_test | head -20 || true; }
+    slice stream_test bin/stream_test || { failed=1; grep -E 'FAILED|Failure' logs/stream_test | head -20 || true; }
     all conformance bin/cuda_conformance_test || failed=1
     LATHE_ALL_GPUS=1 all compile bin/cuda_compile_test || failed=1
     totals

@@ -46,6 +46,14 @@ struct PortInfo {
   std::string name;
   Type type = Type::F32;
   std::vector<DimInfo> shape;
+  // A GPU engine works on it in device memory: what is bound in host memory is copied.
+  bool on_device = false;
+};
+
+// The shapes of one input that an engine was built for. opt is what it was tuned at; a max of -1:
+// any size.
+struct InputProfile {
+  std::vector<int64_t> min, opt, max;
 };
 
 // min, opt, max of one input's shape. One entry: fixed at that; two: min and max (opt is max).
@@ -65,7 +73,11 @@ struct BuildOptions {
   VerifyMode verify = VerifyMode::Sample;
   std::vector<std::string> disabled_passes;
   std::string dump_passes_dir;
-  int64_t memory_budget_bytes = -1;  // for reading and folding; -1: half of the machine's
+  // What a build may cost; more is an error that says so. -1: half of the machine's memory, for
+  // reading and folding.
+  int64_t memory_budget_bytes = -1;
+  int64_t node_budget = int64_t{1} << 20;
+  double seconds_budget = 4 * 3600;
   // Hostile settings for tests: "reference_only", "random_tactic=SEED", "slowest_tactic",
   // "text_roundtrip", "engine_roundtrip", "poisoned_buffers".
   std::vector<std::string> test_settings;
@@ -131,10 +143,16 @@ class LATHE_API Engine {
   std::vector<double> certified_end_to_end() const;
   std::string graph_text() const;
   int64_t weight_bytes() const;
+  // NotFound: no such input. Both directions of an input fixed at build are equal.
+  Result<InputProfile> profile(std::string_view input) const;
+  // Session::device_memory_size at the largest shapes of the profile. Prepares them, so it takes
+  // as long as opening a session. InvalidInput where a dimension has no largest size.
+  Result<int64_t> device_memory_size() const;
 
   struct OpenOptions {
     int threads = 0;
-    void* cuda_stream = nullptr;  // CUstream to run on; null: one of its own
+    // CUstream to run on, borrowed for the session's life; null: one of its own.
+    void* cuda_stream = nullptr;
     bool poison = false;
   };
   Result<Session> open() const;
@@ -157,12 +175,29 @@ class LATHE_API Session {
   // device.
   Status bind_input(std::string_view input, const void* data, size_t bytes, bool on_device = false);
   Status bind_output(std::string_view output, void* data, size_t bytes, bool on_device = false);
+  // As set, or as the engine has it where it is fixed; InvalidInput before that.
+  Result<std::vector<int64_t>> input_shape(std::string_view input) const;
+  // What a run of the inputs' current shapes gives; prepares that run, and needs every shape set.
   Result<std::vector<int64_t>> output_shape(std::string_view output);
 
+  // GPU engines: the CUstream of every run from now on, borrowed; null: the default stream. Whoever
+  // changes it orders the new stream behind what was queued on the old one.
+  Status set_stream(void* cuda_stream);
+  // Bytes on the engine's device that a run of the current shapes takes for activations and
+  // workspace: the session's own, or the caller's from set_device_memory on (256-byte aligned,
+  // contents undefined; null: the session's own again).
+  Result<int64_t> device_memory_size();
+  Status set_device_memory(void* memory, size_t bytes);
+
   Status run();
+  // GPU engines: queues a run on the stream and returns without waiting for the device; results are
+  // there when the stream gets to them, or after wait(). Memory bound on the host must live until
+  // then. Allocates nothing after the second run of a shape. A stream under capture records the run
+  // into the caller's graph; run once at these shapes before. CPU engines: the same as run().
+  Status enqueue();
   // Queues a run and returns; `done` is called from a thread of Lathe's when it ends (may be null).
   Status run_async(void (*done)(void* user, const Status& status), void* user);
-  Status wait();
+  Status wait();  // for what enqueue or run_async began; its status
   Result<Tensor> output(std::string_view output) const;  // a copy
   MemoryInfo memory() const;
 
@@ -190,8 +225,9 @@ LATHE_API std::vector<OpDescription> operators();
 LATHE_API std::vector<std::string> onnx_operators();
 LATHE_API const char* version();
 
-// Messages go nowhere unless a sink is set or LATHE_LOG=debug|info|warn|error is in the
-// environment.
+// Messages go nowhere unless a sink is set (info and above) or LATHE_LOG=trace|debug|info|warning|
+// error is in the environment (to stderr where no sink is set). Levels count from 0, trace; 3 is a
+// warning. The sink is called from any thread, one call at a time.
 LATHE_API void set_log_sink(void (*sink)(void* user, int level, const char* message), void* user);
 
 }  // namespace lathe

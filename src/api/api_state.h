@@ -34,6 +34,8 @@ struct EngineState {
 Result<std::shared_ptr<const EngineState>> make_engine_state(Plan plan, OpenDevices devices,
                                                              LoadedEngine::Release release);
 
+// "no input is named 'x': there are a, b".
+Status no_such_port(const std::vector<PlanPort>& ports, std::string_view name, const char* kind);
 PortInfo port_info(const std::string& name, const TensorType& type);
 Type to_public(DType type);
 DType to_internal(Type type);

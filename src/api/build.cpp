@@ -13,6 +13,7 @@
 #include "api/model_state.h"
 #include "backends/cuda/compile/nvrtc_compiler.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/parallel.h"
 #include "compiler/compiler.h"
 #include "engine/format.h"
@@ -20,6 +21,14 @@
 namespace lathe {
 
 namespace {
+
+// What a whole build may cost.
+BudgetLimits build_limits(const BuildOptions& options) {
+  BudgetLimits l = model_limits(options.memory_budget_bytes);
+  l.nodes = options.node_budget;
+  l.seconds = options.seconds_budget;
+  return l;
+}
 
 // min, opt, max of one dimension of an input from the shapes given.
 struct Range {
@@ -157,6 +166,16 @@ Result<CompileOptions> compile_options(const BuildOptions& options, const Device
   return c;
 }
 
+// TF32 is a type of products on GPUs; the device offers it, the tuner takes it where it is faster.
+void allow_tf32(const BuildOptions& options, OpenDevices& devices) {
+  if (!options.tf32) return;
+  if (devices.gpu == nullptr) {
+    log_warning("tf32 has no meaning on device '{}': products of f32 stay f32", options.device);
+  } else {
+    devices.gpu->allow_tf32(true);
+  }
+}
+
 bool has_setting(const BuildOptions& options, std::string_view setting) {
   const auto& all = options.test_settings;
   return std::find(all.begin(), all.end(), setting) != all.end();
@@ -171,7 +190,9 @@ Result<Plan> through_a_file(const Plan& plan) {
 Result<Engine> build_engine(const ModelState& model, const BuildOptions& options,
                             Engine (*wrap)(std::shared_ptr<const EngineState>)) {
   const auto begin = std::chrono::steady_clock::now();
+  Budget budget(build_limits(options));
   OpenDevices devices = LATHE_TRY(open_devices(options.device, options.threads));
+  allow_tf32(options, devices);
   CompileOptions compile_opts = LATHE_TRY(compile_options(options, *devices.host));
   compile_opts.model_name = model.name;
   LoadOptions load;
@@ -183,7 +204,7 @@ Result<Engine> build_engine(const ModelState& model, const BuildOptions& options
   std::unique_ptr<KernelCompiler> kernels;
   if (devices.gpu != nullptr) kernels = LATHE_TRY(cuda::make_nvrtc_compiler());
   const CompileDevices compile_devices{&devices.main(), devices.host.get(), kernels.get()};
-  const Progress progress{options.progress, options.progress_user};
+  const Progress progress{options.progress, options.progress_user, &budget};
   Plan plan = LATHE_TRY(compile(std::move(graph), compile_devices, cache, compile_opts, progress));
   LATHE_TRY(cache.save().at("timing cache"));
   plan.nodes_in_model = model.nodes;

@@ -23,6 +23,10 @@ std::vector<OpDescription> operators() {
   return all;
 }
 
+void set_log_sink(void (*sink)(void* user, int level, const char* message), void* user) {
+  send_log_to(sink, user);
+}
+
 const char* version() { return LATHE_VERSION; }
 
 }  // namespace lathe

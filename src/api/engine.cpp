@@ -26,12 +26,35 @@ Result<OpenDevices> devices_for(const Plan& plan) {
 
 std::vector<PortInfo> port_infos(const Plan& plan, const std::vector<PlanPort>& ports) {
   std::vector<PortInfo> infos;
-  for (const PlanPort& p : ports)
-    infos.push_back(port_info(p.name, plan.tensors[static_cast<size_t>(p.tensor)].type));
+  for (const PlanPort& p : ports) {
+    const PlanTensor& t = plan.tensors[static_cast<size_t>(p.tensor)];
+    infos.push_back(port_info(p.name, t.type));
+    infos.back().on_device = plan.device == DeviceKind::Cuda && !t.on_host;
+  }
   return infos;
 }
 
+// The sizes of an input with its symbols at one end of their ranges; -1: no end.
+std::vector<int64_t> sizes_at(const Plan& plan, const Shape& shape, int64_t SymbolRange::*end) {
+  std::vector<int64_t> sizes;
+  for (const Dim& d : shape) {
+    Bindings at;
+    for (const SymbolRange& r : plan.symbols) {
+      if (r.*end != INT64_MAX) at[r.name] = r.*end;
+    }
+    const Result<int64_t> size = d.evaluate(at);
+    sizes.push_back(size.ok() ? *size : -1);
+  }
+  return sizes;
+}
+
 }  // namespace
+
+Status no_such_port(const std::vector<PlanPort>& ports, std::string_view name, const char* kind) {
+  std::string known;
+  for (const PlanPort& p : ports) known += (known.empty() ? "" : ", ") + p.name;
+  return not_found("no {} is named '{}': there are {}", kind, name, known);
+}
 
 PortInfo port_info(const std::string& name, const TensorType& type) {
   PortInfo info;
@@ -120,6 +143,31 @@ std::vector<double> Engine::certified_end_to_end() const {
   return state_->loaded->plan().end_to_end;
 }
 std::string Engine::graph_text() const { return state_->loaded->plan().graph; }
+
+Result<InputProfile> Engine::profile(std::string_view input) const {
+  const Plan& plan = state_->loaded->plan();
+  for (const PlanPort& p : plan.inputs) {
+    if (p.name != input) continue;
+    const Shape& shape = plan.tensors[static_cast<size_t>(p.tensor)].type.shape;
+    return InputProfile{sizes_at(plan, shape, &SymbolRange::min),
+                        sizes_at(plan, shape, &SymbolRange::opt),
+                        sizes_at(plan, shape, &SymbolRange::max)};
+  }
+  return no_such_port(plan.inputs, input, "input");
+}
+
+Result<int64_t> Engine::device_memory_size() const {
+  Session session = LATHE_TRY(open());
+  for (const PlanPort& p : state_->loaded->plan().inputs) {
+    const InputProfile range = LATHE_TRY(profile(p.name));
+    if (std::find(range.max.begin(), range.max.end(), -1) != range.max.end())
+      return invalid("input '{}' has no largest shape", p.name)
+          .with_cure("build with min, opt and max shapes");
+    LATHE_TRY(session.set_shape(p.name, range.max));
+  }
+  return session.device_memory_size();
+}
+
 int64_t Engine::weight_bytes() const { return state_->loaded->packed_bytes(); }
 
 double Engine::certified_step_error() const {

@@ -33,12 +33,10 @@ struct SessionState {
 
   Result<int> find(const std::vector<PlanPort>& ports, std::string_view name,
                    const char* kind) const {
-    std::string known;
     for (size_t k = 0; k < ports.size(); ++k) {
       if (ports[k].name == name) return static_cast<int>(k);
-      known += (k == 0 ? "" : ", ") + ports[k].name;
     }
-    return not_found("no {} is named '{}': there are {}", kind, name, known);
+    return no_such_port(ports, name, kind);
   }
   Result<int> input(std::string_view name) const { return find(plan().inputs, name, "input"); }
   Result<int> output(std::string_view name) const { return find(plan().outputs, name, "output"); }
@@ -109,9 +107,36 @@ Result<std::vector<int64_t>> Session::output_shape(std::string_view output) {
   return shape.sizes();
 }
 
+Result<std::vector<int64_t>> Session::input_shape(std::string_view input) const {
+  LATHE_TRY(state_->idle());
+  return LATHE_TRY(state_->run->input_shape(LATHE_TRY(state_->input(input)))).sizes();
+}
+
+Status Session::set_stream(void* cuda_stream) {
+  LATHE_TRY(state_->idle());
+  // CU_STREAM_LEGACY: to the driver's functions, null is the default stream by another name.
+  void* const kDefaultStream = reinterpret_cast<void*>(uintptr_t{1});
+  return state_->run->set_stream(cuda_stream == nullptr ? kDefaultStream : cuda_stream);
+}
+
+Result<int64_t> Session::device_memory_size() {
+  LATHE_TRY(state_->idle());
+  return state_->run->device_memory_bytes();
+}
+
+Status Session::set_device_memory(void* memory, size_t bytes) {
+  LATHE_TRY(state_->idle());
+  return state_->run->set_device_memory(memory, bytes);
+}
+
 Status Session::run() {
   LATHE_TRY(state_->idle());
   return state_->run->run();
+}
+
+Status Session::enqueue() {
+  LATHE_TRY(state_->idle());
+  return state_->run->enqueue();
 }
 
 Status Session::run_async(void (*done)(void* user, const Status& status), void* user) {
@@ -136,7 +161,8 @@ Status Session::wait() {
   SessionState& s = *state_;
   std::unique_lock lock(s.mutex);
   s.changed.wait(lock, [&] { return !s.pending; });
-  return std::exchange(s.last, Status());
+  LATHE_TRY(std::exchange(s.last, Status()));
+  return s.run->wait();
 }
 
 Result<Tensor> Session::output(std::string_view output) const {

@@ -100,34 +100,56 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-// A file beside the target, gone at the end unless it was renamed.
+// A file beside the target, gone at the end unless it was renamed. Without a name until then where
+// the file system can do that: a process that is killed leaves nothing.
 class TemporaryFile {
  public:
-  explicit TemporaryFile(const std::string& target) {
-    static std::atomic<unsigned> counter = 0;
-    for (int attempt = 0; attempt < 100 && !fd_.valid(); ++attempt) {
-      name_ = fmt::format("{}.tmp-{}-{}", target, getpid(), counter.fetch_add(1));
+  explicit TemporaryFile(const std::string& target)
+      : target_(target),
+        fd_(::open(folder_of(target).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666)) {
+    const bool nameable = access("/proc/self/fd", X_OK) == 0;
+    if (fd_.valid() && nameable) return;
+    fd_ = Fd();
+    error_ = with_name([&] {
       fd_ = Fd(::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-      if (!fd_.valid() && errno != EEXIST) break;
-    }
-    error_ = fd_.valid() ? 0 : errno;
+      return fd_.valid();
+    });
   }
   ~TemporaryFile() {
-    if (fd_.valid() && !renamed_) unlink(name_.c_str());
+    if (fd_.valid() && !name_.empty() && !renamed_) unlink(name_.c_str());
   }
   int error() const { return error_; }
   int fill(std::span<const std::byte> bytes) {
     if (int e = write_all(fd_.get(), bytes); e != 0) return e;
     return fsync(fd_.get()) == 0 ? 0 : errno;
   }
-  int rename_to(const std::string& target) {
-    if (rename(name_.c_str(), target.c_str()) != 0) return errno;
+  int rename_to_target() {
+    if (name_.empty()) {
+      const std::string open_file = fmt::format("/proc/self/fd/{}", fd_.get());
+      const int e = with_name([&] {
+        return linkat(AT_FDCWD, open_file.c_str(), AT_FDCWD, name_.c_str(), AT_SYMLINK_FOLLOW) == 0;
+      });
+      if (e != 0) return name_.clear(), e;
+    }
+    if (rename(name_.c_str(), target_.c_str()) != 0) return errno;
     renamed_ = true;
     return 0;
   }
 
  private:
-  std::string name_;
+  // Calls f with names that nobody took, until it says true. 0 or an errno.
+  template <class F>
+  int with_name(F f) {
+    static std::atomic<unsigned> counter = 0;
+    for (int attempt = 0; attempt < 100; ++attempt) {
+      name_ = fmt::format("{}.tmp-{}-{}", target_, getpid(), counter.fetch_add(1));
+      if (f()) return 0;
+      if (errno != EEXIST) break;
+    }
+    return errno;
+  }
+
+  std::string target_, name_;
   Fd fd_;
   int error_ = 0;
   bool renamed_ = false;
@@ -188,7 +210,7 @@ Status write_file_atomically(const std::string& path, std::span<const std::byte>
   TemporaryFile beside(target);
   if (beside.error() != 0) return file_error(path, "write", beside.error());
   if (int e = beside.fill(bytes); e != 0) return file_error(path, "write", e);
-  if (int e = beside.rename_to(target); e != 0) return file_error(path, "write", e);
+  if (int e = beside.rename_to_target(); e != 0) return file_error(path, "write", e);
   // The renaming itself reaches the disk with the folder; some file systems cannot be asked.
   Fd folder(open(folder_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.valid()) fsync(folder.get());

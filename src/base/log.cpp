@@ -48,7 +48,7 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
   void sink_it_(const spdlog::details::log_msg& m) override {
     if (function_ == nullptr) return stderr_.log(m);
     std::string text(m.payload.data(), m.payload.size());
-    function_(to_number(m.level), text.c_str(), user_);
+    function_(user_, to_number(m.level), text.c_str());
   }
   void flush_() override { stderr_.flush(); }
 
@@ -64,6 +64,7 @@ struct Log {
     for (size_t i = 0; wanted != nullptr && i < std::size(kNames); ++i) {
       if (kNames[i] == wanted) set_level(static_cast<LogLevel>(i));
     }
+    if (wanted != nullptr && std::string_view(wanted) == "warn") set_level(LogLevel::Warning);
   }
   void set_level(LogLevel level) {
     logger.set_level(to_spdlog(level));
@@ -82,7 +83,7 @@ Log& the_log() {
 
 }  // namespace
 
-void set_log_sink(LogSink sink, void* user) {
+void send_log_to(LogSink sink, void* user) {
   Log& log = the_log();
   log.sink->set(sink, user);
   if (!log.level_was_set) {

@@ -13,8 +13,8 @@ namespace lathe {
 enum class LogLevel { Trace, Debug, Info, Warning, Error, Off };
 
 // Called from any thread, one call at a time; must not log. Null takes the sink away.
-using LogSink = void (*)(int level, const char* message, void* user);
-void set_log_sink(LogSink sink, void* user);
+using LogSink = void (*)(void* user, int level, const char* message);
+void send_log_to(LogSink sink, void* user);
 void set_log_level(LogLevel level);
 
 bool log_enabled(LogLevel level);

@@ -11,7 +11,7 @@ namespace {
 
 using Lines = std::vector<std::pair<int, std::string>>;
 
-void collect(int level, const char* message, void* user) {
+void collect(void* user, int level, const char* message) {
   static_cast<Lines*>(user)->emplace_back(level, message);
 }
 
@@ -25,7 +25,7 @@ TEST(Log, SaysNothingUntilAskedThenWhatWasAskedFor) {
   EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
 
   Lines lines;
-  set_log_sink(collect, &lines);
+  send_log_to(collect, &lines);
   log_debug("too quiet");
   log_info("{} nodes", 3);
   log_error("braces {{}} stay");
@@ -38,7 +38,7 @@ TEST(Log, SaysNothingUntilAskedThenWhatWasAskedFor) {
                     {static_cast<int>(LogLevel::Debug), "now"}};
   EXPECT_EQ(lines, expected);
 
-  set_log_sink(nullptr, nullptr);
+  send_log_to(nullptr, nullptr);
   testing::internal::CaptureStderr();
   log_info("to stderr");
   EXPECT_NE(testing::internal::GetCapturedStderr().find("to stderr"), std::string::npos);

@@ -8,6 +8,13 @@
 namespace lathe {
 
 Status Progress::tick(const char* phase, double done) const {
+  if (budget != nullptr) {
+    Status spent = budget->check_time();
+    if (!spent.ok())
+      return std::move(spent)
+          .at(fmt::format("building, phase {}", phase))
+          .with_cure("give the build more time, or leave out what takes it: tuning, verifying");
+  }
   if (report == nullptr || report(user, phase, done)) return {};
   return Status(Code::Cancelled, fmt::format("cancelled while: {}", phase));
 }
@@ -27,7 +34,7 @@ Status optimize(Graph& graph, const CompileOptions& options, const Progress& pro
       if (dumped.ok()) dumped = std::move(s);
     };
   }
-  pass_options.proceed = [&](std::string_view) { return progress.tick("passes", 0.5).ok(); };
+  pass_options.proceed = [&](std::string_view) { return progress.tick("passes", 0.5); };
   LATHE_TRY(run_passes(graph, pass_options));
   return dumped;
 }
@@ -44,10 +51,25 @@ Status run_stage(Plan& plan, const Stage& stage, const char* name, StageFunction
   return {};
 }
 
+// Lets nothing round operands to TF32 while it lives.
+class ExactProducts {
+ public:
+  explicit ExactProducts(Device& device) : device_(device), allowed_(device.info().tf32) {
+    device_.allow_tf32(false);
+  }
+  ExactProducts(const ExactProducts&) = delete;
+  ~ExactProducts() { device_.allow_tf32(allowed_); }
+
+ private:
+  Device& device_;
+  bool allowed_;
+};
+
 // The plan without fusion or narrow types: what the finished one is compared with. Its tactics are
 // right and need not be fast; --verify=full asks for the references themselves.
 Result<Plan> unfused_chain(const Plan& lowered, const Stage& stage, TimingCache& cache) {
   const CompileDevices& devices = stage.devices;
+  const ExactProducts exact(*devices.main);
   TunerOptions options = stage.options.tuner;
   options.tune = false;
   options.random_tactic_seed = 0;
@@ -84,6 +106,7 @@ std::string options_text(const CompileOptions& o) {
 Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& cache,
                      const CompileOptions& options, const Progress& progress) {
   const auto nodes = static_cast<int>(graph.node_count());
+  if (progress.budget != nullptr) LATHE_TRY(progress.budget->charge_nodes(nodes));
   LATHE_TRY(progress.tick("passes", 0));
   LATHE_TRY(optimize(graph, options, progress));
   Plan plan = LATHE_TRY(lower(graph, options));
@@ -92,6 +115,7 @@ Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& ca
   plan.device_key = devices.main->info().key();
   plan.options = options_text(options);
   const Bindings point = LATHE_TRY(tuned_point(plan));
+  for (SymbolRange& r : plan.symbols) r.opt = point.at(r.name);
   Tuner tuner(*devices.main, *devices.host, devices.kernels, cache, options.tuner);
   const Stage stage{devices, options, tuner, point, progress};
   const Plan lowered = plan;
@@ -100,6 +124,7 @@ Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& ca
   LATHE_TRY(run_stage(plan, stage, "layouts", assign_layouts));
   if (options.fuse) LATHE_TRY(run_stage(plan, stage, "fuse", fuse));
   LATHE_TRY(run_stage(plan, stage, "views", make_views));
+  explain_neighbours(plan, options.fuse);
   LATHE_TRY(run_stage(plan, stage, "tune", choose_tactics));
   drop_unused(plan);
   if (options.tuner.verify != Verify::Off) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/budget.h"
 #include "device/device.h"
 #include "engine/plan.h"
 #include "graph/graph.h"
@@ -27,7 +28,9 @@ struct CompileOptions {
 struct Progress {
   bool (*report)(void* user, const char* phase, double done) = nullptr;  // done in [0, 1]
   void* user = nullptr;
-  Status tick(const char* phase, double done) const;  // Cancelled when the callback says so
+  Budget* budget = nullptr;  // of the whole build; null: no limits
+  // Cancelled when the callback says so, InvalidInput when the budget's time is over.
+  Status tick(const char* phase, double done) const;
 };
 
 struct CompileDevices {

@@ -2,6 +2,8 @@
 // Types under a flag: FP16 or BF16 storage for tensors that products and convolutions read, FP32
 // everywhere else and inside every step (accumulation, softmax, normalization statistics).
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "compiler/stages.h"
 
@@ -104,9 +106,7 @@ class Narrower {
     });
   }
 
-  bool was_wide(TensorId t) const {
-    return std::find(narrowed_.begin(), narrowed_.end(), t) != narrowed_.end();
-  }
+  bool was_wide(TensorId t) const { return narrowed_.contains(t); }
 
   // Infers the step for its new operand types; results that should be of the other width are cast.
   Status emit(Step& step) {
@@ -123,7 +123,7 @@ class Narrower {
           declared == DType::F32 && wanted_[static_cast<size_t>(t)] ? narrow_ : declared;
       if (want != declared) {
         tensor(plan_, t).type.dtype = want;
-        narrowed_.push_back(t);
+        narrowed_.insert(t);
       }
       if (made == want) continue;
       TensorType type = step.op.out[k];
@@ -138,10 +138,8 @@ class Narrower {
 
   Result<TensorId> cast(TensorId t, DType to) {
     if (tensor(plan_, t).type.dtype == to || !is_float(tensor(plan_, t).type.dtype)) return t;
-    auto key = std::pair(t, to);
-    for (const auto& [k, made] : casts_) {
-      if (k == key) return made;
-    }
+    const auto known = casts_.find({t, to});
+    if (known != casts_.end()) return known->second;
     TensorType type = tensor(plan_, t).type;
     type.dtype = to;
     TensorId made;
@@ -156,7 +154,7 @@ class Narrower {
       wanted_.push_back(false);
       steps_.push_back(LATHE_TRY(cast_step(t, made)));
     }
-    casts_.emplace_back(key, made);
+    casts_.emplace(std::pair(t, to), made);
     return made;
   }
 
@@ -182,9 +180,9 @@ class Narrower {
   Plan& plan_;
   DType narrow_;
   std::vector<bool> wanted_;
-  std::vector<TensorId> narrowed_;
+  std::set<TensorId> narrowed_;
   std::vector<Step> steps_;
-  std::vector<std::pair<std::pair<TensorId, DType>, TensorId>> casts_;
+  std::map<std::pair<TensorId, DType>, TensorId> casts_;
 };
 
 }  // namespace

@@ -30,6 +30,8 @@ Status fuse(Plan& plan, const Stage& stage);
 Status assign_layouts(Plan& plan, const Stage& stage);
 // Steps that only rename bytes become aliases: reshapes, trivial transposes, dense parts.
 Status make_views(Plan& plan, const Stage& stage);
+// Says of every pair of neighbours that stayed two steps why, where fuse() did not.
+void explain_neighbours(Plan& plan, bool fuse);
 // A tactic for each step.
 Status choose_tactics(Plan& plan, const Stage& stage);
 // The whole engine against the unfused FP32 chain on seeded inputs.

@@ -54,6 +54,8 @@ class Stream {
   virtual ~Stream() = default;
   virtual Status synchronize() = 0;
   virtual void* native() const { return nullptr; }  // CUstream
+  // Whether work queued now is recorded into a graph of the caller's instead of run.
+  virtual bool is_capturing() const { return false; }
 };
 
 // Work captured once and replayed: a CUDA graph.

@@ -15,6 +15,14 @@ std::vector<int64_t> strides_within(const TensorType& type, const std::optional<
 
 }  // namespace
 
+bool allows_tf32(const Config& config) {
+  constexpr std::string_view kWord = "tf32=1";
+  const size_t at = config.find(kWord);
+  if (at == Config::npos) return false;
+  const size_t end = at + kWord.size();
+  return (at == 0 || config[at - 1] == ' ') && (end == config.size() || config[end] == ' ');
+}
+
 std::vector<int64_t> operand_strides(const OpInstance& op, int k) {
   const auto n = static_cast<size_t>(k);
   const auto& slices = op.fusion.in_slice;

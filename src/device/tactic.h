@@ -30,6 +30,10 @@ struct Support {
 // A tactic's parameters as text, "block=128 stages=3"; empty: it has none.
 using Config = std::string;
 
+// Whether the config lets operands of F32 be rounded to TF32 (10 bits behind the point): "tf32=1".
+// The config alone says so, since it is what an engine keeps.
+bool allows_tf32(const Config& config);
+
 // Where a launch reads and writes. Pointers are device memory (host memory on the CPU); a sliced
 // operand or output points at its own first element inside the larger tensor. null: absent, or a
 // constant that the tactic packed at load.

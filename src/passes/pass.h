@@ -26,8 +26,8 @@ struct PassOptions {
   bool text_roundtrip = false;  // print and parse again after every pass that changed something
   // Called after each pass that changed something; `index` counts from 1.
   std::function<void(int index, std::string_view pass, const std::string& text)> dump = {};
-  // Called before each pass; false cancels.
-  std::function<bool(std::string_view pass)> proceed = {};
+  // Called before each pass; an error ends the run and is what it returns.
+  std::function<Status(std::string_view pass)> proceed = {};
 };
 
 struct Pass {

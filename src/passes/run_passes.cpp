@@ -60,9 +60,7 @@ Status run_passes(Graph& graph, const PassOptions& options) {
     changed = false;
     for (const Pass* pass : pipeline()) {
       if (std::count(options.disabled.begin(), options.disabled.end(), pass->name)) continue;
-      if (options.proceed && !options.proceed(pass->name)) {
-        return Status(Code::Cancelled, "cancelled");
-      }
+      if (options.proceed) LATHE_TRY(options.proceed(pass->name));
       Result<bool> result = pass->run(graph, options);
       const std::string where = fmt::format("pass {}", pass->name);
       if (!result.ok()) return std::move(result).status().at(where);

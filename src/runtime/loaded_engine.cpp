@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/log.h"
 #include "base/parallel.h"
 #include "runtime/engine_state.h"
 
@@ -75,7 +76,11 @@ Result<PreparedStep> LoadedEngine::State::load(int index, const OpInstance& conc
     if (!applies(*t) || t->source != nullptr) continue;
     if (t->name == step.tactic && step.config.empty()) continue;
     Result<PreparedStep> r = try_tactic(*t, {}, {});
-    if (r.ok()) return r;
+    if (r.ok()) {
+      const LogLevel level = t->op == "*" ? LogLevel::Warning : LogLevel::Info;
+      log(level, "step '{}' runs by {} here: {}", step.name, t->name, reasons);
+      return r;
+    }
     reasons += fmt::format("{}: {}; ", t->name, r.status().message());
   }
   return unsupported("no tactic runs it at these sizes: {}", reasons);

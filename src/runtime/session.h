@@ -67,12 +67,20 @@ class RuntimeSession {
   // Memory of the caller's (host or device memory of the engine's device), used until rebound.
   Status bind_input(int input, const void* data, size_t bytes, bool host);
   Status bind_output(int output, void* data, size_t bytes, bool host);
+  // GPU: the stream of the runs from now on, borrowed (a CUstream).
+  Status set_stream(void* native);
+  // Memory of the caller's on the engine's device for activations and workspace, 256-byte aligned;
+  // null: the session's own again. A run fails when it is smaller than device_memory_bytes().
+  Status set_device_memory(void* memory, size_t bytes);
   // Copies the tensor in and sets the shape.
   Status set_input(int input, const HostTensor& tensor);
 
-  Result<Shape> output_shape(int output);  // resolves the current shapes
-  Status run();                            // returns when done
-  Status enqueue();                        // returns when queued (CUDA); same as run on CPU
+  Result<Shape> input_shape(int input) const;  // as set, or as the engine has it where it is fixed
+  Result<Shape> output_shape(int output);      // resolves the current shapes
+  Result<int64_t> device_memory_bytes();       // likewise
+  Status run();                                // returns when done
+  // Returns when queued (CUDA); same as run on CPU. A stream under capture records the steps.
+  Status enqueue();
   Status wait();
   // What the last run left, whatever shapes were set since: a copy in host memory, and the memory
   // itself, the session's or the caller's (null before the first run).

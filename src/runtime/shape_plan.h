@@ -18,6 +18,7 @@ struct ShapePlan {
   uint64_t bound_to = 0;                    // the session's binding number
   std::unique_ptr<Captured> captured;       // of these pointers
   int runs_bound = 0;                       // since the pointers changed
+  bool launched = false;                    // code is loaded, constants are uploaded
 };
 
 // Binds symbols, plans memory, prepares every step. Errors name the step.

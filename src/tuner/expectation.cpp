@@ -146,21 +146,29 @@ Result<Expectation> Expectation::make(const OpInstance& op, std::span<const Host
   return e;
 }
 
+double operand_roundoff(const OpInstance& op, const Config& config) {
+  constexpr double kTf32 = 0x1p-11;  // 10 bits behind the point, rounded to nearest
+  const bool products = op.def->is("Conv") || op.def->is("Deconv") || op.def->is("MatMul");
+  const bool of_f32 = std::any_of(op.in.begin(), op.in.end(),
+                                  [](const TensorType& t) { return t.dtype == DType::F32; });
+  return products && of_f32 && allows_tf32(config) ? kTf32 : 0;
+}
+
 // How far an element may be off. A rounding before a conversion to integers may land one beside.
-double Expectation::Part::allowed(const OpInstance& op, int64_t at, double want,
-                                  double largest) const {
+double Expectation::Part::allowed(const OpInstance& op, int64_t at, double want, double largest,
+                                  double roundoff) const {
   const DType type = value.dtype();
   if (!is_float(type)) {
     const bool rounded = !magnitude.empty() && magnitude.get_f64(at) > 0 && reads_floats(op);
     return rounded ? 1 : 0;
   }
   const double terms = magnitude.empty() ? largest : magnitude.get_f64(at);
-  return op.def->tolerance.k * (accumulation_roundoff(op, type) * terms +
+  return op.def->tolerance.k * (std::max(accumulation_roundoff(op, type), roundoff) * terms +
                                 unit_roundoff(type) * (std::abs(want) + largest));
 }
 
 Status Expectation::compare(const OpInstance& op, std::span<const HostTensor> outputs,
-                            Certificate& into) const {
+                            Certificate& into, double operand_roundoff) const {
   for (const Part& part : parts_) {
     const HostTensor& got = outputs[part.output];
     const std::vector<int64_t> sizes = got.shape().sizes();
@@ -180,7 +188,8 @@ Status Expectation::compare(const OpInstance& op, std::span<const HostTensor> ou
       const double want = part.value.get_f64(at), have = got.get_f64(place);
       ++into.elements;
       if (want == have || (std::isnan(want) && std::isnan(have))) return;
-      const double allowed = part.allowed(op, at, want, largest), error = std::abs(have - want);
+      const double error = std::abs(have - want);
+      const double allowed = part.allowed(op, at, want, largest, operand_roundoff);
       if (largest > 0) into.max_error = std::max(into.max_error, error / largest);
       if (allowed > 0) into.bound_used = std::max(into.bound_used, error / allowed);
       if (error <= allowed) return;

@@ -45,6 +45,10 @@ class TestBuffer {
   std::vector<std::byte> image_;  // what was last written, canaries and all
 };
 
+// The roundoff of a candidate's operands beyond that of their types: TF32's where its config lets a
+// product or convolution of F32 round them, else 0.
+double operand_roundoff(const OpInstance& op, const Config& config);
+
 // What the reference says about an instance on these inputs: whole outputs when that is cheap or
 // there is no other way, sampled boxes of each output else.
 class Expectation {
@@ -52,15 +56,17 @@ class Expectation {
   static Result<Expectation> make(const OpInstance& op, std::span<const HostTensor> inputs,
                                   uint64_t seed, bool whole);
   // Compares row-major outputs. The status is internal when something is wrong and says where.
-  Status compare(const OpInstance& op, std::span<const HostTensor> outputs,
-                 Certificate& into) const;
+  // `operand_roundoff`: of a candidate that rounds its operands to a narrower type than theirs.
+  Status compare(const OpInstance& op, std::span<const HostTensor> outputs, Certificate& into,
+                 double operand_roundoff = 0) const;
 
  private:
   struct Part {
     size_t output;
     Box box;
     HostTensor value, magnitude;  // magnitude may be empty
-    double allowed(const OpInstance& op, int64_t at, double want, double largest) const;
+    double allowed(const OpInstance& op, int64_t at, double want, double largest,
+                   double roundoff) const;
   };
   std::vector<Part> parts_;
 };

@@ -76,7 +76,8 @@ Status Trial::launch_poisoned(const Prepared& prepared, std::span<void* const> o
   return clean ? Status() : internal("it wrote past its workspace");
 }
 
-Status Trial::check(const Prepared& prepared, const Expectation& expected, Certificate& into) {
+Status Trial::check(const Prepared& prepared, const Config& config, const Expectation& expected,
+                    Certificate& into) {
   LATHE_TRY(launch_poisoned(prepared, out_at_));
   std::vector<HostTensor> outputs;
   for (TestBuffer& b : out_) {
@@ -92,10 +93,10 @@ Status Trial::check(const Prepared& prepared, const Expectation& expected, Certi
     LATHE_TRY(in_[k]->write(inputs_[k], *stream_));  // for the candidates that follow
   }
   LATHE_TRY(meddled);
-  return expected.compare(*op_, outputs, into);
+  return expected.compare(*op_, outputs, into, operand_roundoff(*op_, config));
 }
 
-Status Trial::check_in_place(const Tactic& tactic, const Prepared& prepared,
+Status Trial::check_in_place(const Tactic& tactic, const Prepared& prepared, const Config& config,
                              const Expectation& expected) {
   if (tactic.may_alias == nullptr || op_->fusion.sliced()) return {};
   for (size_t o = 0; o < out_.size(); ++o) {
@@ -103,7 +104,7 @@ Status Trial::check_in_place(const Tactic& tactic, const Prepared& prepared,
       if (!in_[k] || op_->is_constant(static_cast<int>(k))) continue;
       if (!same_size(op_->in[k], op_->out[o])) continue;
       if (!tactic.may_alias(*op_, static_cast<int>(k), static_cast<int>(o))) continue;
-      Status wrong = check_pair(prepared, expected, o, k);
+      Status wrong = check_pair(prepared, config, expected, {o, k});
       LATHE_TRY(in_[k]->write(inputs_[k], *stream_));
       if (!wrong.ok())
         return std::move(wrong).at(fmt::format("result {} in place of operand {}", o, k));
@@ -112,8 +113,10 @@ Status Trial::check_in_place(const Tactic& tactic, const Prepared& prepared,
   return {};
 }
 
-Status Trial::check_pair(const Prepared& prepared, const Expectation& expected, size_t o,
-                         size_t k) {
+Status Trial::check_pair(const Prepared& prepared, const Config& config,
+                         const Expectation& expected,
+                         std::pair<size_t, size_t> output_and_operand) {
+  const auto [o, k] = output_and_operand;
   std::vector<void*> out_at = out_at_;
   out_at[o] = in_at_[k];
   LATHE_TRY(launch_poisoned(prepared, out_at));
@@ -123,7 +126,7 @@ Status Trial::check_pair(const Prepared& prepared, const Expectation& expected, 
                              : LATHE_TRY(out_[n].read(*stream_)));
   }
   Certificate ignored;
-  return expected.compare(*op_, outputs, ignored);
+  return expected.compare(*op_, outputs, ignored, operand_roundoff(*op_, config));
 }
 
 }  // namespace lathe

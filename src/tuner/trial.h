@@ -28,9 +28,11 @@ class Trial {
   Status reserve_workspace(size_t bytes);
   // Into poisoned results, from a poisoned workspace: every byte that is not the candidate's to
   // write is looked at, then the results are compared.
-  Status check(const Prepared& prepared, const Expectation& expected, Certificate& into);
+  // The config says how the candidate may round its operands.
+  Status check(const Prepared& prepared, const Config& config, const Expectation& expected,
+               Certificate& into);
   // The same with results in the memory of operands, for each pair that the tactic allows.
-  Status check_in_place(const Tactic& tactic, const Prepared& prepared,
+  Status check_in_place(const Tactic& tactic, const Prepared& prepared, const Config& config,
                         const Expectation& expected);
   Buffers buffers(std::span<void* const> operands) const {
     return {operands, out_at_, workspace_->data()};
@@ -39,7 +41,8 @@ class Trial {
 
  private:
   Status launch_poisoned(const Prepared& prepared, std::span<void* const> out_at);
-  Status check_pair(const Prepared& prepared, const Expectation& expected, size_t o, size_t k);
+  Status check_pair(const Prepared& prepared, const Config& config, const Expectation& expected,
+                    std::pair<size_t, size_t> output_and_operand);
 
   Device* device_ = nullptr;
   Stream* stream_ = nullptr;

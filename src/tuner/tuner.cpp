@@ -117,8 +117,8 @@ Result<bool> Tuner::State::is_sound(Candidate& c, Subject& s) {
   }
   ThreadScope scope(options.threads);
   Certificate certificate;
-  Status right = trial.check(*c.prepared, *s.expected, certificate);
-  if (right.ok()) right = trial.check_in_place(*c.tactic, *c.prepared, *s.expected);
+  Status right = trial.check(*c.prepared, c.config, *s.expected, certificate);
+  if (right.ok()) right = trial.check_in_place(*c.tactic, *c.prepared, c.config, *s.expected);
   if (right.code() == Code::DeviceLost) return right;
   c.timing.max_error = certificate.max_error;
   c.timing.bound_used = certificate.bound_used;

@@ -3,6 +3,7 @@
 // The demo's networks as engines, built in a second: chosen by the cost model, nothing measured.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,9 @@
 namespace lathe::testing {
 
 inline Model demo_model(const std::string& name) {
-  Result<Model> model = Model::load(std::string(LATHE_SOURCE_DIR) + "/examples/models/" + name);
+  const char* elsewhere = std::getenv("LATHE_DEMO_MODELS");  // on a machine without the sources
+  const std::string folder = elsewhere != nullptr ? elsewhere : LATHE_SOURCE_DIR "/examples/models";
+  Result<Model> model = Model::load(folder + "/" + name);
   EXPECT_TRUE(model.ok()) << model.status().message();
   return *std::move(model);
 }

@@ -48,6 +48,7 @@ class CudaConformance : public testing::Test {
     Result<std::unique_ptr<Device>> gpu = cuda::make_cuda_device(0, *host_);
     if (!gpu.ok()) GTEST_SKIP() << gpu.status().message();
     gpu_ = *std::move(gpu);
+    gpu_->allow_tf32(true);  // offered beside what is exact
     Result<std::unique_ptr<KernelCompiler>> compiler = cuda::make_nvrtc_compiler();
     if (!compiler.ok()) GTEST_SKIP() << compiler.status().message();
     compiler_ = *std::move(compiler);
@@ -89,7 +90,8 @@ class CudaConformance : public testing::Test {
   }
 
   Status run_and_compare(const Prepared& p, const Subject& s, Bench& b, void* workspace,
-                         const Expectation& expected, Counts& counts, bool captured) {
+                         const Expectation& expected, const Config& c, Counts& counts,
+                         bool captured) {
     for (TestBuffer& o : b.out) LATHE_TRY(o.poison(*stream_));
     auto work = [&] { return p.launch({b.in_at, b.out_at, workspace}, *stream_); };
     if (captured) {
@@ -109,7 +111,7 @@ class CudaConformance : public testing::Test {
       if (i) LATHE_TRY(i->check_canaries(*stream_));
     }
     Certificate certificate;
-    LATHE_TRY(expected.compare(s.op, outputs, certificate));
+    LATHE_TRY(expected.compare(s.op, outputs, certificate, operand_roundoff(s.op, c)));
     counts.bound_used = std::max(counts.bound_used, certificate.bound_used);
     return {};
   }
@@ -137,9 +139,10 @@ class CudaConformance : public testing::Test {
     }
     std::unique_ptr<Memory> workspace = LATHE_TRY(gpu_->allocate((*p)->workspace_bytes + 64));
     LATHE_TRY(gpu_->fill(workspace->data(), 0xFF, workspace->size(), *stream_));
-    LATHE_TRY(run_and_compare(**p, s, bench, workspace->data(), expected, counts, false));
+    LATHE_TRY(run_and_compare(**p, s, bench, workspace->data(), expected, c, counts, false));
     if (!(*p)->capturable) return {};
-    return run_and_compare(**p, s, bench, workspace->data(), expected, counts, true).at("captured");
+    return run_and_compare(**p, s, bench, workspace->data(), expected, c, counts, true)
+        .at("captured");
   }
 
   void try_subject(const Subject& s, bool references) {

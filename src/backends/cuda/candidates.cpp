@@ -15,14 +15,13 @@ int candidate_of(const Config& config) {
   return std::max(k, 0);
 }
 
-bool allows_tf32(const Config& config) { return config.find("tf32=1") != Config::npos; }
-
 std::vector<Config> candidates(int count, DType type, const DeviceInfo& device) {
-  const bool tf32 = device.tf32 && type == DType::F32;
   std::vector<Config> all;
-  for (int k = 0; k < count; ++k) {
-    all.push_back(fmt::format("candidate={}{}", k, tf32 ? " tf32=1" : ""));
-  }
+  auto add = [&](const char* more) {
+    for (int k = 0; k < count; ++k) all.push_back(fmt::format("candidate={}{}", k, more));
+  };
+  if (device.tf32 && type == DType::F32) add(" tf32=1");
+  add("");
   return all;
 }
 

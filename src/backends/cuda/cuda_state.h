@@ -22,8 +22,7 @@ class CudaStream : public Stream {
   void* native() const override { return stream_; }
   CUstream handle() const { return stream_; }
   const Context& context() const { return *context_; }
-  // Whether work queued now is being captured into a graph instead of run.
-  bool is_capturing() const;
+  bool is_capturing() const override;
 
  private:
   std::shared_ptr<const Context> context_;

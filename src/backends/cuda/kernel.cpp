@@ -113,15 +113,14 @@ void KernelArgs::set_float(size_t index, double value) {
   words_[floats_ + index] = std::bit_cast<uint64_t>(value);
 }
 
-std::vector<uint64_t> KernelArgs::bound(const Buffers& at) const {
-  std::vector<uint64_t> words = words_;
+void KernelArgs::bind(const Buffers& at, std::vector<uint64_t>& words) const {
+  words.assign(words_.begin(), words_.end());
   const size_t in = std::max<size_t>(shape_.operands, 1), more = std::max<size_t>(shape_.extras, 1);
   for (size_t k = 0; k < at.in.size(); ++k) {
     words[k < shape_.operands ? k : in + k - shape_.operands] = address(at.in[k]);
   }
   for (size_t k = 0; k < at.out.size(); ++k) words[in + more + k] = address(at.out[k]);
   words[in_size_ - 1] = address(at.workspace);
-  return words;
 }
 
 Grid Grid::for_items(int64_t items, unsigned threads) {
@@ -137,7 +136,8 @@ Status PreparedKernel::launch(const Buffers& at, Stream& stream) const {
   if (empty_) return {};
   const Context& c = module_->context();
   ContextScope scope(c);
-  std::vector<uint64_t> words = args_.bound(at);
+  thread_local std::vector<uint64_t> words;  // kept: a launch allocates nothing
+  args_.bind(at, words);
   void* parameters[] = {words.data()};
   return check(c.driver.cuLaunchKernel(function_, grid_.blocks, 1, 1, grid_.threads, 1, 1,
                                        grid_.shared_bytes, cuda_stream(stream).handle(), parameters,

@@ -52,8 +52,8 @@ class KernelArgs {
   void set_in_stride(size_t operand, size_t dim, int64_t stride) {
     words_[in_stride_ + operand * shape_.rank + dim] = static_cast<uint64_t>(stride);
   }
-  // A copy with the pointers of a launch.
-  std::vector<uint64_t> bound(const Buffers& at) const;
+  // Into `words`: all of them with the pointers of a launch.
+  void bind(const Buffers& at, std::vector<uint64_t>& words) const;
   // Pointer to device memory that the tactic holds, as n[index].
   void set_pointer(size_t index, const void* p) { words_[ints_ + index] = address(p); }
 

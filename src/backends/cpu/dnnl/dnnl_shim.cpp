@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/cpu/dnnl/dnnl_shim.h"
 
+#include <algorithm>
 #include <array>
 #include <oneapi/dnnl/dnnl.hpp>
+
+#include "base/slot_pool.h"
 
 namespace lathe::cpu {
 namespace {
@@ -255,6 +258,48 @@ std::vector<std::string> implementations(const Spec& spec, size_t limit) {
   return status.ok() ? names : std::vector<std::string>{};
 }
 
+namespace {
+
+constexpr size_t kMaxPost = 16;
+
+bool is_padded(const Desc& desc) {
+#if DNNL_VERSION_MAJOR < 3
+  const dnnl_memory_desc_t& d = desc.data;
+  return !std::equal(d.dims, d.dims + d.ndims, d.padded_dims);
+#else
+  return desc.get_dims() != desc.get_padded_dims();
+#endif
+}
+
+// The library's objects for the arguments of one launch, kept for the next one.
+struct Arguments {
+  enum Place { kSrc, kDst, kWeights, kBias, kScratchpad, kPost };
+  struct Kept {
+    Memory memory;
+    bool padded = false;
+  };
+  std::array<Kept, kPost + kMaxPost> kept;
+  std::array<dnnl_exec_arg_t, kPost + kMaxPost> list;
+  int count = 0;
+
+  // Setting an address costs an allocation, and clears what pads the tensor: whoever wrote an
+  // operand of a blocked layout may have left anything there. Results and packed weights are the
+  // library's own.
+  void add(int arg, size_t place, const Desc& desc, const void* data) {
+    Kept& k = kept[place];
+    void* const address = const_cast<void*>(data);
+    if (!k.memory) {
+      const bool foreign = place == kSrc || place >= kPost;
+      k = {Memory(desc, cpu_engine(), address), foreign && is_padded(desc)};
+    } else if (k.padded || k.memory.get_data_handle() != address) {
+      k.memory.set_data_handle(address);
+    }
+    list[static_cast<size_t>(count++)] = {arg, k.memory.get()};
+  }
+};
+
+}  // namespace
+
 struct OnednnPrimitive::State {
   dnnl::primitive primitive;
   Desc src, weights, plain_weights, bias, dst, scratchpad;
@@ -262,6 +307,7 @@ struct OnednnPrimitive::State {
   std::vector<int> post_args;
   std::string implementation, weights_key;
   bool has_weights = false, has_bias = false;
+  SlotPool<Arguments> arguments;
 };
 
 OnednnPrimitive::OnednnPrimitive(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -325,30 +371,25 @@ Status OnednnPrimitive::pack(const MemorySpec& plain, const void* from, void* to
 }
 
 Status OnednnPrimitive::run(const Args& args) const {
-  constexpr size_t kMaxPost = 16;
-  const State& s = *state_;
+  State& s = *state_;
   return guarded([&] {
-    std::array<Memory, 5 + kMaxPost> held;
-    std::array<dnnl_exec_arg_t, 5 + kMaxPost> list;
-    int n = 0;
-    auto add = [&](int arg, const Desc& desc, const void* data) {
-      const auto at = static_cast<size_t>(n++);
-      held[at] = Memory(desc, cpu_engine(), const_cast<void*>(data));
-      list[at] = {arg, held[at].get()};
-    };
-    add(DNNL_ARG_SRC, s.src, args.src);
-    add(DNNL_ARG_DST, s.dst, args.dst);
-    if (s.has_weights) add(DNNL_ARG_WEIGHTS, s.weights, args.weights);
-    if (s.has_bias) add(DNNL_ARG_BIAS, s.bias, args.bias);
-    if (s.scratchpad.get_size() > 0) add(DNNL_ARG_SCRATCHPAD, s.scratchpad, args.scratchpad);
-    for (size_t k = 0; k < s.post.size(); ++k) {
-      if (k < args.post.size() && args.post[k] != nullptr) {
-        add(s.post_args[k], s.post[k], args.post[k]);
-      }
+    std::unique_ptr<Arguments> a = s.arguments.take();
+    if (a == nullptr) a = std::make_unique<Arguments>();
+    a->count = 0;
+    using A = Arguments;
+    a->add(DNNL_ARG_SRC, A::kSrc, s.src, args.src);
+    a->add(DNNL_ARG_DST, A::kDst, s.dst, args.dst);
+    if (s.has_weights) a->add(DNNL_ARG_WEIGHTS, A::kWeights, s.weights, args.weights);
+    if (s.has_bias) a->add(DNNL_ARG_BIAS, A::kBias, s.bias, args.bias);
+    if (s.scratchpad.get_size() > 0)
+      a->add(DNNL_ARG_SCRATCHPAD, A::kScratchpad, s.scratchpad, args.scratchpad);
+    for (size_t k = 0; k < s.post.size() && k < args.post.size(); ++k) {
+      if (args.post[k] != nullptr) a->add(s.post_args[k], A::kPost + k, s.post[k], args.post[k]);
     }
     dnnl::error::wrap_c_api(
-        dnnl_primitive_execute(s.primitive.get(), thread_stream().get(), n, list.data()),
+        dnnl_primitive_execute(s.primitive.get(), thread_stream().get(), a->count, a->list.data()),
         "could not execute a primitive");
+    s.arguments.give(std::move(a));
   });
 }
 
