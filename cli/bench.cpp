@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <thread>
 
 #include "command.h"
@@ -185,7 +186,20 @@ int64_t items_of(const Subject& subject, const Engine& engine) {
   return items;
 }
 
-void print_json(const Engine& engine, const Subject& subject, const Measured& m) {
+nlohmann::json profile_json(const Engine& engine, const Profile& profile) {
+  nlohmann::json list = nlohmann::json::array();
+  size_t k = 0;
+  for (const StepInfo& s : engine.steps()) {
+    list.push_back({{"name", s.name},
+                    {"tactic", s.tactic},
+                    {"config", s.config},
+                    {"seconds", profile.seconds[k++]}});
+  }
+  return list;
+}
+
+void print_json(const Engine& engine, const Subject& subject, const Measured& m,
+                const std::optional<Profile>& profile) {
   nlohmann::json sizes;
   for (const PortInfo& p : engine.inputs()) sizes[p.name] = shape_of(subject, p);
   auto ms = [&](double q) { return quantile(m.latencies, q) * 1e3; };
@@ -208,6 +222,7 @@ void print_json(const Engine& engine, const Subject& subject, const Measured& m)
                         {"arena", m.memory.arena},
                         {"workspace", m.memory.workspace},
                         {"peak_rss", m.peak_rss}}}};
+  if (profile) j["steps"] = profile_json(engine, *profile);
   fmt::print("{}\n", j.dump(2));
 }
 
@@ -228,28 +243,31 @@ void print_text(const Engine& engine, const Subject& subject, const Measured& m)
 
 int bench_command(BenchOptions& o) {
   Result<Engine> engine = open_engine(o.engine);
-  if (!engine.ok()) return fail(engine.status());
+  if (!engine.ok()) return fail(engine.status(), o.engine.file);
+  show_reasons(*engine, o.engine);
   const Result<Subject> subject = make_subject(o, *engine);
-  if (!subject.ok()) return fail(subject.status());
+  if (!subject.ok()) return fail(subject.status(), o.engine.file);
   std::vector<Session> sessions;
   for (int k = 0; k < o.streams; ++k) {
     Result<Session> s =
         open_session(*engine, subject->given, static_cast<uint64_t>(k) + 1, subject->threads);
-    if (!s.ok()) return fail(s.status());
+    if (!s.ok()) return fail(s.status(), o.engine.file);
     sessions.push_back(*std::move(s));
   }
   const Result<Measured> measured = measure(o, sessions);
-  if (!measured.ok()) return fail(measured.status());
-  if (o.json) {
-    print_json(*engine, *subject, *measured);
-  } else {
-    print_text(*engine, *subject, *measured);
-  }
+  if (!measured.ok()) return fail(measured.status(), o.engine.file);
+  std::optional<Profile> profile;
   if (o.profile) {
-    Profile profile;
-    if (Status s = profile_steps(sessions[0], *engine, 20, profile); !s.ok()) return fail(s);
-    print_profile(*engine, profile);
+    profile.emplace();
+    if (Status s = profile_steps(sessions[0], *engine, 20, *profile); !s.ok())
+      return fail(s, o.engine.file);
   }
+  if (o.json) {
+    print_json(*engine, *subject, *measured, profile);
+    return kFine;
+  }
+  print_text(*engine, *subject, *measured);
+  if (profile) print_profile(*engine, *profile);
   return kFine;
 }
 

@@ -24,7 +24,7 @@ int build_command(BuildCommandOptions& o) {
                        o.engine.file + ": it is an engine already, expected an ONNX model"));
   }
   Result<Engine> engine = open_engine(o.engine);
-  if (!engine.ok()) return fail(engine.status());
+  if (!engine.ok()) return fail(engine.status(), o.engine.file);
   if (o.output.empty()) o.output = o.engine.file.substr(0, o.engine.file.rfind('.')) + ".engine";
   if (Status s = engine->save(o.output); !s.ok()) return fail(s);
   if (o.json) {

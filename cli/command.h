@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "lathe/lathe.h"
@@ -13,8 +14,9 @@ namespace lathe::cli {
 // Exit codes of every command.
 constexpr int kFine = 0, kDifferent = 1, kBadInput = 2, kMachine = 3, kBug = 70;
 
-// Prints "lathe: message" and, where known, the cure on a second line; the exit code.
-int fail(const Status& status);
+// Prints "lathe: message" and, where known, the cure on a second line; the exit code. `file` is
+// named in front where the message does not name it.
+int fail(const Status& status, std::string_view file = {});
 
 // What is wrong with an argument, as an error.
 inline Status bad(std::string message) { return Status(Code::InvalidInput, std::move(message)); }

@@ -12,6 +12,7 @@
 #include "command.h"
 #include "engine_options.h"
 #include "inputs.h"
+#include "show.h"
 
 namespace lathe::cli {
 namespace {
@@ -250,7 +251,7 @@ int compare_command(CompareOptions& o) {
   Result<Engine> engine = bad("");
   if (is_engine_file(o.engine.file)) {
     engine = Engine::load(o.engine.file);
-    if (!engine.ok()) return fail(engine.status());
+    if (!engine.ok()) return fail(engine.status(), o.engine.file);
     ins = engine->inputs(), outs = engine->outputs();
   } else {
     Result<Model> model = Model::load(o.engine.file);
@@ -267,11 +268,12 @@ int compare_command(CompareOptions& o) {
       fixed[p.name] = std::move(shape);
     }
     engine = open_engine(o.engine, fixed);
-    if (!engine.ok()) return fail(engine.status());
+    if (!engine.ok()) return fail(engine.status(), o.engine.file);
   }
+  show_reasons(*engine, o.engine);
   int64_t pieces = 1;
   auto got = run_all(*engine, data->inputs, o.engine.build.threads, &pieces);
-  if (!got.ok()) return fail(got.status());
+  if (!got.ok()) return fail(got.status(), o.engine.file);
   std::map<std::string, Agreement> all;
   auto compare = [&](const std::string& name, const std::vector<std::vector<double>>& mine,
                      const std::vector<double>& want) -> Status {
@@ -289,7 +291,8 @@ int compare_command(CompareOptions& o) {
     return {};
   };
   for (const auto& [name, t] : data->outputs) {
-    if (Status s = compare(name, (*got)[name], t.to_doubles()); !s.ok()) return fail(s);
+    if (Status s = compare(name, (*got)[name], t.to_doubles()); !s.ok())
+      return fail(s, o.engine.file);
   }
   if (o.against == "reference") {
     Tensors first;
@@ -299,13 +302,14 @@ int compare_command(CompareOptions& o) {
                     pieces > 1 && !t.shape().empty() ? rows_of(t, 0, t.shape()[0] / pieces) : t);
     }
     Result<Engine> reference = reference_engine(o, first);
-    if (!reference.ok()) return fail(reference.status());
+    if (!reference.ok()) return fail(reference.status(), o.engine.file);
     int64_t one = 1;
     auto want = run_all(*reference, first, o.engine.build.threads, &one);
-    if (!want.ok()) return fail(want.status());
+    if (!want.ok()) return fail(want.status(), o.engine.file);
     for (auto& [name, parts] : *want) {
       parts[0].pop_back();
-      if (Status s = compare(name, {(*got)[name][0]}, parts[0]); !s.ok()) return fail(s);
+      if (Status s = compare(name, {(*got)[name][0]}, parts[0]); !s.ok())
+        return fail(s, o.engine.file);
     }
   }
   if (all.empty())

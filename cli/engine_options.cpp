@@ -10,6 +10,7 @@
 
 #include "command.h"
 #include "progress.h"
+#include "show.h"
 
 namespace lathe::cli {
 namespace {
@@ -114,6 +115,10 @@ bool is_engine_file(const std::string& path) {
   char magic[8] = {};
   file.read(magic, sizeof(magic));
   return file.gcount() == sizeof(magic) && std::memcmp(magic, "LATHEENG", sizeof(magic)) == 0;
+}
+
+void show_reasons(const Engine& engine, const EngineOptions& options) {
+  if (options.why) fmt::print(stderr, "{}", reasons(engine));
 }
 
 Result<Engine> open_engine(EngineOptions& options,

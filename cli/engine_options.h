@@ -32,5 +32,7 @@ Status parse_shapes(const std::vector<std::string>& texts,
 Result<Engine> open_engine(EngineOptions& options,
                            const std::map<std::string, std::vector<int64_t>>& fixed = {});
 bool is_engine_file(const std::string& path);
+// --why of a command whose standard output is its own: to stderr.
+void show_reasons(const Engine& engine, const EngineOptions& options);
 
 }  // namespace lathe::cli

@@ -18,7 +18,7 @@ struct InspectOptions {
 
 int inspect_command(InspectOptions& o) {
   Result<Engine> engine = open_engine(o.engine);
-  if (!engine.ok()) return fail(engine.status());
+  if (!engine.ok()) return fail(engine.status(), o.engine.file);
   if (o.json) {
     fmt::print("{}\n", engine_json(*engine).dump(2));
     return kFine;

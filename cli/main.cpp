@@ -8,8 +8,10 @@
 
 namespace lathe::cli {
 
-int fail(const Status& status) {
-  std::fprintf(stderr, "lathe: %s\n", status.message().c_str());
+int fail(const Status& status, std::string_view file) {
+  const bool named = file.empty() || status.message().find(file) != std::string::npos;
+  const std::string where = named ? std::string() : std::string(file) + ": ";
+  std::fprintf(stderr, "lathe: %s%s\n", where.c_str(), status.message().c_str());
   if (!status.cure().empty()) std::fprintf(stderr, "       %s\n", status.cure().c_str());
   switch (status.code()) {
     case Code::Ok: return kFine;

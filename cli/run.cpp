@@ -72,7 +72,7 @@ int run_command(RunOptions& o) {
   Result<std::vector<std::string>> labels = read_labels(o.labels);
   if (!labels.ok()) return fail(labels.status());
   std::map<std::string, std::vector<int64_t>> shapes;
-  if (Status s = parse_shapes(o.engine.shapes, shapes); !s.ok()) return fail(s);
+  if (Status s = parse_shapes(o.engine.shapes, shapes); !s.ok()) return fail(s, o.engine.file);
   std::vector<PortInfo> ports;
   if (!is_engine_file(o.engine.file)) {
     Result<Model> model = Model::load(o.engine.file);
@@ -86,7 +86,8 @@ int run_command(RunOptions& o) {
     given = *std::move(t);
   }
   Result<Engine> engine = open_engine(o.engine, shapes_of(given));
-  if (!engine.ok()) return fail(engine.status());
+  if (!engine.ok()) return fail(engine.status(), o.engine.file);
+  show_reasons(*engine, o.engine);
   if (ports.empty()) {
     Result<Tensors> t = load_inputs(o.inputs, engine->inputs(), shapes);
     if (!t.ok()) return fail(t.status());
@@ -95,17 +96,20 @@ int run_command(RunOptions& o) {
   Engine::OpenOptions open;
   open.threads = o.engine.build.threads;
   Result<Session> session = engine->open(open);
-  if (!session.ok()) return fail(session.status());
+  if (!session.ok()) return fail(session.status(), o.engine.file);
   for (const PortInfo& p : engine->inputs()) {
     if (!given.contains(p.name)) {
-      return fail(
-          Status(Code::InvalidInput,
-                 fmt::format("input '{}' {} is not given: --input {}=FILE, random:SEED or ones",
-                             p.name, type_text(p), p.name)));
+      return fail(Status(Code::InvalidInput,
+                         fmt::format("input '{}' {} is not given", p.name, type_text(p)))
+                      .with_cure(fmt::format("give it: --input {0}=FILE, {0}=random:SEED or "
+                                             "{0}=ones",
+                                             p.name)),
+                  o.engine.file);
     }
-    if (Status s = session->set_input(p.name, given[p.name]); !s.ok()) return fail(s);
+    if (Status s = session->set_input(p.name, given[p.name]); !s.ok())
+      return fail(s, o.engine.file);
   }
-  if (Status s = session->run(); !s.ok()) return fail(s);
+  if (Status s = session->run(); !s.ok()) return fail(s, o.engine.file);
   nlohmann::json all = nlohmann::json::array();
   for (const PortInfo& p : engine->outputs()) {
     Result<Tensor> t = session->output(p.name);

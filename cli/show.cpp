@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 namespace lathe::cli {
 namespace {
@@ -17,6 +18,33 @@ std::string shortened(const std::string& text, size_t width) {
 std::string op_name(const StepInfo& s) { return s.op.substr(0, s.op.find_first_of("{(")); }
 
 std::string micros(double seconds) { return fmt::format("{:.1f}", seconds * 1e6); }
+
+std::string sizes_text(const std::vector<int64_t>& sizes) {
+  std::string text;
+  for (const int64_t s : sizes)
+    text += (text.empty() ? "" : "x") + (s < 0 ? std::string("any") : std::to_string(s));
+  return text;
+}
+
+// "  from 1x3x8x8 to 1x3x64x64, tuned at 1x3x32x32" of an input that is not fixed.
+std::string profile_text(const Engine& engine, const PortInfo& port) {
+  const Result<InputProfile> p = engine.profile(port.name);
+  if (!p.ok() || p->min == p->max) return "";
+  return fmt::format("  from {} to {}, tuned at {}", sizes_text(p->min), sizes_text(p->max),
+                     sizes_text(p->opt));
+}
+
+// Bytes of a session on the engine's device at the sizes that it was tuned at.
+std::optional<int64_t> memory_at_tuned_point(const Engine& engine) {
+  Result<Session> session = engine.open();
+  if (!session.ok()) return std::nullopt;
+  for (const PortInfo& p : engine.inputs()) {
+    const Result<InputProfile> profile = engine.profile(p.name);
+    if (!profile.ok() || !session->set_shape(p.name, profile->opt).ok()) return std::nullopt;
+  }
+  const Result<int64_t> bytes = session->device_memory_size();
+  return bytes.ok() ? std::optional(*bytes) : std::nullopt;
+}
 
 nlohmann::json ports_json(const std::vector<PortInfo>& ports) {
   nlohmann::json list = nlohmann::json::array();
@@ -37,7 +65,7 @@ std::string type_text(const PortInfo& port) {
 std::string summary(const Engine& engine) {
   std::string text = fmt::format("{} on {}\n", engine.model_name(), engine.device());
   for (const PortInfo& p : engine.inputs())
-    text += fmt::format("  input   {:<24} {}\n", p.name, type_text(p));
+    text += fmt::format("  input   {:<24} {}{}\n", p.name, type_text(p), profile_text(engine, p));
   for (const PortInfo& p : engine.outputs())
     text += fmt::format("  output  {:<24} {}\n", p.name, type_text(p));
   const std::vector<StepInfo> steps = engine.steps();
@@ -56,7 +84,13 @@ std::string summary(const Engine& engine) {
     text += fmt::format("; whole against the unfused FP32 chain {:.2g}",
                         *std::max_element(end.begin(), end.end()));
   }
-  return text + "\n";
+  text += "\n";
+  if (const std::optional<int64_t> bytes = memory_at_tuned_point(engine)) {
+    text += fmt::format("  memory MB: weights {:.1f}, activations and workspace {:.1f}\n",
+                        static_cast<double>(engine.weight_bytes()) / 1e6,
+                        static_cast<double>(*bytes) / 1e6);
+  }
+  return text;
 }
 
 std::string layers(const Engine& engine) {
@@ -93,6 +127,12 @@ nlohmann::json engine_json(const Engine& engine) {
                       {"certificate",
                        {{"step_error", engine.certified_step_error()},
                         {"end_to_end", engine.certified_end_to_end()}}}};
+  for (nlohmann::json& input : j["inputs"]) {
+    const Result<InputProfile> p = engine.profile(input["name"].get<std::string>());
+    if (p.ok()) input["profile"] = {{"min", p->min}, {"opt", p->opt}, {"max", p->max}};
+  }
+  const std::optional<int64_t> scratch = memory_at_tuned_point(engine);
+  j["memory"] = {{"weights", engine.weight_bytes()}, {"scratch", scratch.value_or(-1)}};
   for (const StepInfo& s : engine.steps()) {
     j["steps"].push_back({{"name", s.name},
                           {"op", s.op},

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -113,6 +114,24 @@ TEST_F(File, AFullDiskLeavesTheOldFileAndNothingBeside) {
   signal(SIGXFSZ, old_action);
   EXPECT_EQ(s.code(), Code::DeviceLost);
   EXPECT_EQ(s.message(), at("models/weights.bin") + ": cannot write: File too large");
+  EXPECT_EQ(text_of(*read_file(at("models/weights.bin"), 99)), "weights");
+  EXPECT_EQ(entries("models"), 2u);
+}
+
+// The child dies by the signal in the middle of a write, as under kill or Ctrl-C.
+TEST_F(File, AWriterThatIsKilledLeavesTheOldFileAndNothingBeside) {
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGXFSZ, SIG_DFL);
+    const rlimit small = {4096, 4096}, no_core = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    (void)setrlimit(RLIMIT_FSIZE, &small);
+    const std::string large(100000, 'x');
+    _exit(write_file_atomically(at("models/weights.bin"), bytes_of(large)).ok() ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFSIGNALED(status));
   EXPECT_EQ(text_of(*read_file(at("models/weights.bin"), 99)), "weights");
   EXPECT_EQ(entries("models"), 2u);
 }

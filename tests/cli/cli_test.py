@@ -8,6 +8,7 @@ import array
 import json
 import os
 import pathlib
+import pty
 import random
 import resource
 import signal
@@ -152,7 +153,7 @@ class Errors(CommandLine):
                     says=["image", "dimension 3", "9", "8"])
         path = self.engine()
         self.refuse("run", path, "--input", f"image={self.folder / 'x.npy'}",
-                    says=["image", "dimension 3", "9", "8"])
+                    says=["digits.engine", "image", "dimension 3", "9", "8"])
 
     def test_shapes_that_do_not_fit_the_model(self):
         out = ["-o", self.folder / "x.engine", *QUICK]
@@ -188,6 +189,11 @@ class Errors(CommandLine):
         self.refuse("build", DIGITS, "-o", self.folder / "x.engine", *QUICK, says="x.engine",
                     code=3, preexec_fn=small_files_only)
 
+    def test_a_budget_that_is_spent(self):
+        out = ["-o", self.folder / "x.engine", *QUICK]
+        self.refuse("build", DIGITS, *out, "--max-nodes", "5", says=["5 nodes"])
+        self.refuse("build", DIGITS, *out, "--max-seconds", "0", says=["0 s"])
+
     def test_an_unknown_pass_or_option(self):
         out = ["-o", self.folder / "x.engine", *QUICK]
         self.refuse("build", DIGITS, *out, "--no-pass", "fold_everything", says="fold_everything")
@@ -196,6 +202,35 @@ class Errors(CommandLine):
 
     def test_an_engine_is_not_built_again(self):
         self.refuse("build", self.engine(), says="it is an engine already")
+
+
+class Progress(CommandLine):
+    def build(self, **streams):
+        return subprocess.Popen([LATHE, "build", UPSCALE, "-o", str(self.folder / "x.engine"),
+                                 "--timing-cache", "none", "--shapes", "image:1x3x32x32"],
+                                stdout=subprocess.DEVNULL, **streams)
+
+    def test_a_terminal_gets_a_bar_with_phase_and_time_left(self):
+        ours, theirs = pty.openpty()
+        seen = b""
+        with self.build(stderr=theirs) as build:
+            os.close(theirs)
+            try:
+                while chunk := os.read(ours, 4096):
+                    seen += chunk
+            except OSError:  # the other end was closed
+                pass
+            build.wait(timeout=100)
+        os.close(ours)
+        self.assertRegex(seen, rb"\r\x1b\[Ktune +\[#+ *\] \d+ s left")
+        self.assertTrue(seen.endswith(b"\r\x1b[K"), seen[-80:])
+
+    def test_anything_else_gets_a_line_for_each_phase(self):
+        with self.build(stderr=subprocess.PIPE, text=True) as build:
+            lines = build.communicate(timeout=100)[1].splitlines()
+        self.assertIn("tune", lines)
+        self.assertEqual(len(lines), len(set(lines)))
+        self.assertFalse([line for line in lines if "\r" in line or "\x1b" in line])
 
 
 class Interrupted(CommandLine):
@@ -252,6 +287,36 @@ class Results(CommandLine):
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("DIFFERENT", done.stdout)
 
+    def test_a_profile_stays_inside_the_json_object(self):
+        told = json.loads(self.succeed("bench", self.engine(), "--json", "--profile", "--seconds",
+                                       "0.05", "--warmup", "0.01"))
+        self.assertGreater(len(told["steps"]), 0)
+        self.assertEqual(set(told["steps"][0]), {"name", "tactic", "config", "seconds"})
+
+    def test_why_tells_of_every_pair_of_neighbours(self):
+        told = json.loads(self.succeed("inspect", self.engine(), "--json"))
+        self.assertIn("not fused with ", json.dumps([s["why"] for s in told["steps"][1:]]))
+        done = self.lathe("run", DIGITS, "--input", "image=ones", *QUICK, "--why")
+        self.assertIn("not fused with ", done.stderr)
+        self.assertNotIn("not fused with ", done.stdout)
+
+    def test_tf32_on_the_cpu_is_warned_of_once(self):
+        out = self.folder / "x.engine"
+        done = self.lathe("build", DIGITS, "-o", out, *QUICK, "--tf32")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr.count("tf32"), 1, done.stderr)
+        self.assertIn("lathe: warning: tf32", done.stderr)
+        quiet = self.lathe("build", DIGITS, "-o", out, *QUICK)
+        self.assertNotIn("warning", quiet.stderr)
+
+    def test_the_environment_sets_the_log_level(self):
+        def stderr(level):
+            return self.lathe("build", DIGITS, "-o", self.folder / "x.engine", *QUICK, "--tf32",
+                              env={**os.environ, "LATHE_LOG": level}).stderr
+        for level in ("warning", "warn", "info"):
+            self.assertEqual(stderr(level).count("tf32 has no meaning"), 1, level)
+        self.assertNotIn("tf32", stderr("error"))
+
     def test_facts(self):
         names = [op["name"] for op in json.loads(self.succeed("ops", "--json"))]
         self.assertIn("Conv", names)
@@ -271,6 +336,10 @@ class Results(CommandLine):
         self.assertGreater(len(told["steps"]), 0)
         self.assertLess(len(told["steps"]), 30)
         self.assertIn("tactic", self.succeed("inspect", path, "--layers"))
+        self.assertGreater(told["memory"]["weights"], 0)
+        self.assertGreater(told["memory"]["scratch"], 0)
+        self.assertEqual(told["inputs"][0]["profile"]["opt"], [1, 1, 8, 8])
+        self.assertIn("memory MB", self.succeed("inspect", path))
 
 
 class MemoryBound(CommandLine):

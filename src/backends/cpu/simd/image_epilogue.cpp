@@ -78,7 +78,7 @@ void ImageEpilogue::run(const Buffers& at, const void* strip, int64_t image, int
   const int64_t together = joins_rows_ ? rows : 1;
   int64_t pixels = together * width_, n = channels_;
   if (joins_all_) n *= std::exchange(pixels, 1);
-  std::vector<Rows> in, out;
+  thread_local std::vector<Rows> in, out;  // kept: a launch allocates nothing
   for (int64_t h = 0; h < rows; h += together) {
     in.clear();
     out.clear();

@@ -138,14 +138,13 @@ ReducePlan::ReducePlan(const OpInstance& op) {
   }
 }
 
-std::vector<int64_t> ReducePlan::offsets_of(int64_t index, bool without_inner) const {
-  std::vector<int64_t> out(inputs_.size(), 0);
+void ReducePlan::offsets_of(int64_t index, bool without_inner, std::vector<int64_t>& out) const {
+  out.assign(inputs_.size(), 0);
   for (size_t d = kept.sizes.size() - (without_inner ? 1 : 0); d-- > 0;) {
     const int64_t c = index % kept.sizes[d];
     index /= kept.sizes[d];
     for (size_t k = 0; k < out.size(); ++k) out[k] += c * kept.strides[k][d];
   }
-  return out;
 }
 
 // Walks planes of the reduced dimensions. In strips, n columns of a kept plane stand beside each
@@ -153,11 +152,11 @@ std::vector<int64_t> ReducePlan::offsets_of(int64_t index, bool without_inner) c
 void ReducePlan::visit(const Buffers& at, int64_t index, int64_t column, int64_t n, bool strips,
                        Body body) const {
   std::array<float, kPart> part;
-  const std::vector<int64_t> base = offsets_of(index, strips);
+  thread_local std::vector<int64_t> base, offset;  // kept: a launch allocates nothing
+  offsets_of(index, strips, base);
   const size_t depth = reduced.sizes.size(), tensors = inputs_.size();
   const int64_t inner = reduced.inner(), outer = inner == 0 ? 0 : length / inner;
   std::array<Rows, 64> in;
-  std::vector<int64_t> offset(tensors);
   for (int64_t o = 0; o < outer; ++o) {
     offset = base;
     int64_t left = o;
@@ -197,7 +196,8 @@ void ReducePlan::visit(const Buffers& at, int64_t index, int64_t column, int64_t
 void ReducePlan::write(const Buffers& at, float* results) const {
   const Planes planes(results_);
   const size_t rank = results_.sizes.size(), tensors = results_.strides.size();
-  std::vector<int64_t> offset(tensors);
+  thread_local std::vector<int64_t> offset;
+  offset.assign(tensors, 0);
   std::array<Rows, 64> rows;
   for (int64_t p = 0; p < planes.count; ++p) {
     planes.offsets(p, offset);
@@ -212,7 +212,8 @@ void ReducePlan::write(const Buffers& at, float* results) const {
     const std::array<Rows, 64> placed = rows;
     for (const Tensor& t : extras_) place(at.in[static_cast<size_t>(t.number)], t.bytes);
     // Inputs: the result, the extras, operand 0 (not read).
-    std::vector<Rows> in{placed[0]};
+    thread_local std::vector<Rows> in;
+    in.assign(1, placed[0]);
     in.insert(in.end(), rows.begin() + static_cast<std::ptrdiff_t>(1 + outputs_.size()),
               rows.begin() + static_cast<std::ptrdiff_t>(slot));
     in.emplace_back();

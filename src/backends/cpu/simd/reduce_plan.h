@@ -56,7 +56,7 @@ class ReducePlan {
   };
   void visit(const Buffers& at, int64_t index, int64_t column, int64_t n, bool strips,
              Body body) const;
-  std::vector<int64_t> offsets_of(int64_t index, bool without_inner) const;
+  void offsets_of(int64_t index, bool without_inner, std::vector<int64_t>& out) const;
 
   struct Tensor {
     int number;
