@@ -99,12 +99,11 @@ int run_command(RunOptions& o) {
   if (!session.ok()) return fail(session.status(), o.engine.file);
   for (const PortInfo& p : engine->inputs()) {
     if (!given.contains(p.name)) {
-      return fail(Status(Code::InvalidInput,
-                         fmt::format("input '{}' {} is not given", p.name, type_text(p)))
-                      .with_cure(fmt::format("give it: --input {0}=FILE, {0}=random:SEED or "
-                                             "{0}=ones",
-                                             p.name)),
-                  o.engine.file);
+      return fail(
+          Status(Code::InvalidInput,
+                 fmt::format("input '{}' {} is not given: --input {}=FILE, random:SEED or ones",
+                             p.name, type_text(p), p.name)),
+          o.engine.file);
     }
     if (Status s = session->set_input(p.name, given[p.name]); !s.ok())
       return fail(s, o.engine.file);
