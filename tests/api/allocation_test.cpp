@@ -79,11 +79,17 @@ void count_from_now() {
   counting = true;
 }
 
+// A worker's own scratch is made when the worker first meets the work, and which one meets it is
+// chance: a few runs more than the second may pass until each has its own.
 void expect_none(Session& session, const char* what) {
-  count_from_now();
-  const Status s = session.run();
-  counting = false;
-  EXPECT_TRUE(s.ok()) << s.message();
+  constexpr int kRuns = 10;
+  for (int run = 0; run < kRuns; ++run) {
+    count_from_now();
+    const Status s = session.run();
+    counting = false;
+    EXPECT_TRUE(s.ok()) << s.message();
+    if (ours == 0) break;
+  }
   EXPECT_EQ(ours, 0) << what;
   EXPECT_EQ(large, 0) << what;
   std::printf("%s: %d small allocations inside oneDNN\n", what, of_libraries.load());
