@@ -4,10 +4,6 @@ import networks
 import pytest
 
 import lathe
-from lathe import _core
-
-# lathe.trt stands on networks and on sessions bound by address: without them there is none to test.
-collect_ignore_glob = [] if hasattr(_core, "engine_profile") else ["test_trt_*"]
 
 
 @pytest.fixture(scope="session")
