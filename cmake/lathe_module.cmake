@@ -33,7 +33,7 @@ function(lathe_module name folder)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE lathe_${name} GTest::gtest_main)
     target_compile_definitions(${name}_test PRIVATE LATHE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-    if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
       target_compile_options(${name}_test PRIVATE -Wno-stringop-overflow)  # as in CMakeLists.txt
     endif()
     lathe_precompile(${name}_test base_test precompiled.h <gtest/gtest.h>)

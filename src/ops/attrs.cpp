@@ -44,7 +44,7 @@ struct Printer {
   }
   std::string operator()(int64_t v) const { return fmt::format("{}", v); }
   std::string operator()(double v) const { return fmt::format("{}", v); }
-  std::string operator()(const std::string& v) const { return quoted(v); }
+  std::string operator()(const std::string& v) const { return lathe::quoted(v); }
   std::string operator()(const Ints& v) const { return list(v); }
   std::string operator()(const Floats& v) const { return list(v); }
   std::string operator()(DType v) const { return std::string(lathe::to_string(v)); }
@@ -53,7 +53,7 @@ struct Printer {
     for (const Dim& d : v) dims.push_back(d.to_string());
     return "dims" + list(dims);
   }
-  std::string operator()(const Expr& v) const { return quoted(v.to_string()); }
+  std::string operator()(const Expr& v) const { return lathe::quoted(v.to_string()); }
   std::string operator()(const HostTensor& v) const {
     if (full_tensors || v.elements() <= kShortTensor) return v.to_string(true);
     return fmt::format("{} {{hash {:016x}}}", v.type().to_string(), v.hash());
