@@ -70,6 +70,8 @@ TEST(Conformance, EveryTacticAgreesWithTheReferenceOnEveryCase) {
   }
   for (const Tactic* t : cpu->tactics()) {
     if (t->op == "*") continue;
+    // oneDNN's Winograd exists for AVX-512 alone.
+    if (t->name == "winograd_nhwc" && !cpu->info().has("avx512")) continue;
     EXPECT_GT(counts[std::string(t->name)], 0) << t->name << " took no case";
   }
 }

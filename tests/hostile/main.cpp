@@ -24,7 +24,7 @@ constexpr double kSlower = 8;  // what the sanitizer costs in time and memory
 #else
 constexpr double kSlower = 1;
 #endif
-constexpr double kMaxSeconds = 2 * kSlower;
+constexpr double kMaxSeconds = 6 * kSlower;
 constexpr long kMaxKilobytes = static_cast<long>(512 * 1024 * kSlower);
 
 enum Exit { kLoaded = 0, kRefused = 10, kOurFault = 11 };
