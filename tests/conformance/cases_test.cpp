@@ -17,7 +17,7 @@ std::vector<Case> cases_of(const OpDef& def) {
 }
 
 bool has_layouts(const OpInstance& op) {
-  return op.in.size() > 0 && !op.in[0].absent() && op.in[0].rank() >= 3 && op.out[0].rank() >= 3 &&
+  return !op.in.empty() && !op.in[0].absent() && op.in[0].rank() >= 3 && op.out[0].rank() >= 3 &&
          is_computable(op.in[0].dtype) && is_computable(op.out[0].dtype);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -77,8 +78,8 @@ std::string complaint(const std::string& verdict, const Outcome& out) {
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
-  const std::string folder = argv[1];
-  std::ifstream expect(folder + "/EXPECT.tsv");
+  const std::filesystem::path folder = argv[1];
+  std::ifstream expect(folder / "EXPECT.tsv");
   int held = 0, failed = 0;
   for (std::string line; std::getline(expect, line);) {
     std::istringstream fields(line);
@@ -86,7 +87,7 @@ int main(int argc, char** argv) {
     if (!(fields >> file >> verdict)) continue;
     std::printf("%s (%s)\n", file.c_str(), verdict.c_str());
     std::fflush(stdout);
-    const std::string why = complaint(verdict, run_apart(folder + "/" + file));
+    const std::string why = complaint(verdict, run_apart((folder / file).string()));
     if (!why.empty()) std::printf("  FAILED: %s\n", why.c_str());
     (why.empty() ? held : failed) += 1;
   }
