@@ -168,7 +168,7 @@ Result<int64_t> Engine::device_memory_size() const {
   return session.device_memory_size();
 }
 
-int64_t Engine::weight_bytes() const { return state_->loaded->packed_bytes(); }
+int64_t Engine::weight_bytes() const { return state_->loaded->weight_bytes(); }
 
 double Engine::certified_step_error() const {
   double worst = 0;

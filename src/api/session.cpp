@@ -173,7 +173,7 @@ Result<Tensor> Session::output(std::string_view output) const {
 
 MemoryInfo Session::memory() const {
   MemoryInfo info;
-  info.weights = state_->engine->loaded->packed_bytes();
+  info.weights = state_->engine->loaded->weight_bytes();
   info.arena = state_->run->arena_bytes();
   info.workspace = state_->run->workspace_bytes();
   if (const MemoryPlan* plan = state_->run->memory()) info.arena_lower_bound = plan->lower_bound;

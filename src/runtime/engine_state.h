@@ -3,6 +3,7 @@
 // What the sessions of one engine share: the plan, prepared tactics, packed and uploaded weights.
 #include <map>
 #include <mutex>
+#include <set>
 
 #include "runtime/session.h"
 
@@ -38,7 +39,7 @@ struct LoadedEngine::State {
   Result<PreparedStep> prepare(int step, const OpInstance& concrete, int threads);
   // Device memory of a constant: the plan's own bytes on the host, uploaded once on a GPU.
   Result<const void*> constant_data(int32_t constant, bool on_host, Stream& stream);
-  int64_t packed_bytes();
+  int64_t weight_bytes();
 
  private:
   Result<PreparedStep> load(int step, const OpInstance& concrete, int threads);
@@ -57,6 +58,7 @@ struct LoadedEngine::State {
   std::map<std::string, Kept> prepared_;
   uint64_t clock_ = 0;
   std::map<int32_t, std::unique_ptr<Memory>> uploaded_;
+  std::set<int32_t> read_in_place_;  // constants that a step on the host reads as they are
 };
 
 }  // namespace lathe

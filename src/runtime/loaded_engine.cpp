@@ -89,8 +89,11 @@ Result<PreparedStep> LoadedEngine::State::load(int index, const OpInstance& conc
 Result<const void*> LoadedEngine::State::constant_data(int32_t constant, bool on_host,
                                                        Stream& stream) {
   const HostTensor& t = plan.constants[static_cast<size_t>(constant)];
-  if (on_host || devices.main->is_host()) return static_cast<const void*>(t.bytes().data());
   std::lock_guard lock(mutex_);
+  if (on_host || devices.main->is_host()) {
+    read_in_place_.insert(constant);
+    return static_cast<const void*>(t.bytes().data());
+  }
   auto it = uploaded_.find(constant);
   if (it == uploaded_.end()) {
     std::unique_ptr<Memory> memory =
@@ -111,12 +114,15 @@ void LoadedEngine::State::release_packed(const Prepared& prepared,
   }
 }
 
-int64_t LoadedEngine::State::packed_bytes() {
+int64_t LoadedEngine::State::weight_bytes() {
   std::lock_guard lock(mutex_);
   int64_t total = 0;
   for (const auto& [key, kept] : prepared_)
     total += static_cast<int64_t>(kept.step.prepared->packed_bytes);
   for (const auto& [id, memory] : uploaded_) total += static_cast<int64_t>(memory->size());
+  for (int32_t id : read_in_place_) {
+    total += static_cast<int64_t>(plan.constants[static_cast<size_t>(id)].bytes().size());
+  }
   return total;
 }
 
@@ -134,6 +140,6 @@ Result<std::shared_ptr<LoadedEngine>> LoadedEngine::open(Plan plan, Devices devi
 LoadedEngine::LoadedEngine() = default;
 LoadedEngine::~LoadedEngine() = default;
 const Plan& LoadedEngine::plan() const { return state_->plan; }
-int64_t LoadedEngine::packed_bytes() const { return state_->packed_bytes(); }
+int64_t LoadedEngine::weight_bytes() const { return state_->weight_bytes(); }
 
 }  // namespace lathe

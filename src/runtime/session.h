@@ -36,7 +36,8 @@ class LoadedEngine {
   LoadedEngine();
   ~LoadedEngine();
   const Plan& plan() const;
-  int64_t packed_bytes() const;  // memory of packed and uploaded weights
+  // Bytes of weights that runs read: packed, uploaded, or as the engine holds them.
+  int64_t weight_bytes() const;
   struct State;                  // engine_state.h
 
  private:

@@ -21,6 +21,21 @@ MemorySpec memory_of(const TensorType& type, std::vector<int64_t> strides) {
   return m;
 }
 
+// Two activations of one kind with other parameters: oneDNN 2.6's code for AVX2 gives the second the
+// constants of the first.
+bool confuses_constants(const std::vector<PostOp>& list) {
+  for (size_t i = 0; i < list.size(); ++i) {
+    for (size_t k = 0; k < i; ++k) {
+      const PostOp &a = list[k], &b = list[i];
+      const bool activations = a.kind == PostOp::Kind::Eltwise && b.kind == a.kind;
+      if (activations && a.eltwise == b.eltwise && (a.alpha != b.alpha || a.beta != b.beta)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 MemorySpec blocked_memory(const TensorType& type) {
   MemorySpec m = memory_of(type, {});
   m.blocked = true;
@@ -56,6 +71,8 @@ class Matcher {
       result.why = why_.empty() ? "the epilogue has a step that onednn lacks" : why_;
     } else if (list_.size() > kMaxPostOps) {
       result.why = fmt::format("the epilogue has more than {} steps", kMaxPostOps);
+    } else if (confuses_constants(list_)) {
+      result.why = "the epilogue has one activation twice, with other parameters";
     } else {
       result.list = std::move(list_);
     }

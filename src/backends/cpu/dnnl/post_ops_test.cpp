@@ -87,6 +87,8 @@ TEST(PostOps, DeclinesWithAReason) {
       {"(a:f32, b:f32) -> add(a, exp(b))", "an operand of the epilogue is an expression"},
       {"(a:f32) -> sin(a)", "onednn has no post-operation for sin here"},
       {"(a:f32) -> cast(a, i32)", "a step of the epilogue computes i32"},
+      {"(a:f32) -> mul(tanh(div(a, 2)), 2)",
+       "the epilogue has one activation twice, with other parameters"},
       // Almost a GELU: the constant is off in the fourth digit.
       {"(a:f32) -> mul(mul(a, 0.5), add(1, erf(mul(a, 0.7072))))",
        "a step combines two functions of the anchor's result"},
