@@ -38,7 +38,7 @@ class LoadedEngine {
   const Plan& plan() const;
   // Bytes of weights that runs read: packed, uploaded, or as the engine holds them.
   int64_t weight_bytes() const;
-  struct State;                  // engine_state.h
+  struct State;  // engine_state.h
 
  private:
   friend class RuntimeSession;

@@ -21,8 +21,8 @@ MemorySpec memory_of(const TensorType& type, std::vector<int64_t> strides) {
   return m;
 }
 
-// Two activations of one kind with other parameters: oneDNN 2.6's code for AVX2 gives the second the
-// constants of the first.
+// Two activations of one kind with other parameters: oneDNN 2.6's code for AVX2 gives the second
+// the constants of the first.
 bool confuses_constants(const std::vector<PostOp>& list) {
   for (size_t i = 0; i < list.size(); ++i) {
     for (size_t k = 0; k < i; ++k) {
