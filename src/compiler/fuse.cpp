@@ -289,9 +289,7 @@ class Fuser {
               !can_merge(index, static_cast<size_t>(p), s, t))
             continue;
           Step fused = merged(plan_.steps[static_cast<size_t>(p)], plan_.steps[s]);
-          if (fused.in.size() > kMaxOperands ||
-              fused.op.attrs.expr("expr").nodes().size() > kMaxExprNodes)
-            continue;
+          if (fused.in.size() > kMaxOperands) continue;
           mark_constants(plan_, fused);
           index.take_over(plan_.steps[static_cast<size_t>(p)], p, static_cast<int>(s));
           plan_.steps[s] = std::move(fused);
@@ -305,9 +303,12 @@ class Fuser {
   }
 
   bool can_merge(const PlanIndex& index, size_t p, size_t s, TensorId t) const {
-    const Step& inner = plan_.steps[p];
-    return is_pointwise(inner) && inner.out.size() == 1 &&
-           inner.op.out[0].shape == plan_.steps[s].op.out[0].shape && reads_alone(index, t, s);
+    const Step &inner = plan_.steps[p], &outer = plan_.steps[s];
+    if (!is_pointwise(inner) || inner.out.size() != 1 || !reads_alone(index, t, s)) return false;
+    // Before merging, which costs the square: in a chain of thousands most attempts end here.
+    const auto nodes = [](const Step& step) { return step.op.attrs.expr("expr").nodes().size(); };
+    return inner.op.out[0].shape == outer.op.out[0].shape &&
+           nodes(inner) + nodes(outer) <= kMaxExprNodes;
   }
 
   Status absorb_prologues() {

@@ -112,7 +112,10 @@ bool operator==(const ExprNode& a, const ExprNode& b) {
 }
 
 int Expr::append(ExprNode node) {
-  auto found = std::find(nodes_.begin(), nodes_.end(), node);
+  // The cheap part of the comparison first: long expressions are built a node at a time.
+  auto found = std::find_if(nodes_.begin(), nodes_.end(), [&](const ExprNode& n) {
+    return n.op == node.op && n.args[0] == node.args[0] && n == node;
+  });
   if (found != nodes_.end()) return static_cast<int>(found - nodes_.begin());
   nodes_.push_back(node);
   return static_cast<int>(nodes_.size()) - 1;
