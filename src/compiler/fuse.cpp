@@ -2,6 +2,7 @@
 // Fusion is a choice: each candidate is asked for support, then timed as a chain against the steps
 // that it replaces. What was not fused says why in its step.
 #include <algorithm>
+#include <numeric>
 
 #include "compiler/stages.h"
 
@@ -128,10 +129,23 @@ Step merged(const Step& inner, const Step& outer) {
   return fused;
 }
 
+// An epilogue whose inputs [results, extras..., operand 0] make room for extras that were added;
+// nothing where it reads operand 0, which is another tensor now.
+std::optional<Expr> widened(const Expr& epilogue, std::span<const DType> inputs) {
+  if (epilogue.empty()) return Expr();
+  const auto last = static_cast<int>(epilogue.inputs().size()) - 1;
+  if (epilogue.reads(last)) return std::nullopt;
+  std::vector<int> map(epilogue.inputs().size());
+  std::iota(map.begin(), map.end(), 0);
+  map.back() = static_cast<int>(inputs.size()) - 1;
+  return epilogue.with_inputs(map, {inputs.begin(), inputs.end()});
+}
+
 // `producer` Pointwise becomes the prologue of operand 0 of `anchor`; its own result, when others
 // read it, is written as a second output.
 std::optional<Step> with_prologue(const Step& producer, const Step& anchor, bool keep_result) {
-  if (!anchor.op.fusion.empty()) return std::nullopt;
+  if (!anchor.op.fusion.prologue.empty() || anchor.op.fusion.sliced()) return std::nullopt;
+  if (keep_result && !anchor.op.fusion.empty()) return std::nullopt;
   // Another operand that is the same tensor would still need it.
   if (std::count(anchor.in.begin(), anchor.in.end(), anchor.in[0]) != 1) return std::nullopt;
   const Shape& shape = producer.op.out[0].shape;
@@ -157,12 +171,15 @@ std::optional<Step> with_prologue(const Step& producer, const Step& anchor, bool
     inputs.push_back(fused.op.in[k].dtype);
   f.prologue.resize(1);
   f.prologue[0] = producer.op.attrs.expr("expr").with_inputs(map, inputs);
+  std::vector<DType> wide;
+  for (const TensorType& t : f.anchor_out) wide.push_back(t.dtype);
+  wide.insert(wide.end(), inputs.begin() + 1, inputs.end());
+  wide.push_back(f.anchor_in[0].dtype);
+  std::optional<Expr> epilogue = widened(f.epilogue, wide);
+  if (!epilogue) return std::nullopt;
+  f.epilogue = *std::move(epilogue);
   if (keep_result) {
     if (f.anchor_out.size() != 1 || !(f.anchor_out[0].shape == shape)) return std::nullopt;
-    std::vector<DType> wide;
-    for (const TensorType& t : f.anchor_out) wide.push_back(t.dtype);
-    wide.insert(wide.end(), inputs.begin() + 1, inputs.end());
-    wide.push_back(f.anchor_in[0].dtype);
     Expr both(wide);
     both.output(both.input(0));
     both.output(both.input(static_cast<int>(wide.size()) - 1));
@@ -316,9 +333,9 @@ class Fuser {
     PlanIndex index(plan_);
     for (size_t s = 0; s < plan_.steps.size(); ++s) {
       const Step& anchor = plan_.steps[s];
-      const bool reduces = anchor.op.def->is("Normalize") || anchor.op.def->is("Softmax") ||
-                           anchor.op.def->is("Reduce");
-      if (!reduces || anchor.in[0] < 0) continue;
+      const bool takes = anchor.op.def->is("Normalize") || anchor.op.def->is("Softmax") ||
+                         anchor.op.def->is("Reduce") || is_projection(anchor);
+      if (!takes || anchor.in[0] < 0) continue;
       const int p = index.producer[static_cast<size_t>(anchor.in[0])];
       if (p < 0 || dead[static_cast<size_t>(p)] ||
           !is_pointwise(plan_.steps[static_cast<size_t>(p)]))
@@ -326,7 +343,7 @@ class Fuser {
       const Step& producer = plan_.steps[static_cast<size_t>(p)];
       if (producer.out.size() != 1) continue;
       const bool keep = !reads_alone(index, anchor.in[0], s);
-      if (keep && !others_read_later(index, anchor.in[0], s)) continue;
+      if (keep && (is_projection(anchor) || !others_read_later(index, anchor.in[0], s))) continue;
       std::optional<Step> fused = with_prologue(producer, anchor, keep);
       if (!fused || fused->in.size() > kMaxOperands) continue;
       mark_constants(plan_, *fused);
@@ -339,6 +356,19 @@ class Fuser {
     }
     erase_steps(plan_, dead);
     return {};
+  }
+
+  // A 1x1 convolution reads every pixel once, so that a prologue (the gate of a
+  // squeeze-and-excitation block) is computed once.
+  static bool is_projection(const Step& s) {
+    if (!s.op.def->is("Conv") || s.op.attrs.i("group") != 1) return false;
+    const TensorType& weights = s.op.fusion.empty() ? s.op.in[1] : s.op.fusion.anchor_in[1];
+    for (int d = 2; d < weights.rank(); ++d) {
+      if (!weights.shape[d].is(1)) return false;
+    }
+    const Ints &strides = s.op.attrs.ints("strides"), &pads = s.op.attrs.ints("pads");
+    return std::all_of(strides.begin(), strides.end(), [](int64_t v) { return v == 1; }) &&
+           std::all_of(pads.begin(), pads.end(), [](int64_t v) { return v == 0; });
   }
 
   bool others_read_later(const PlanIndex& index, TensorId t, size_t s) const {

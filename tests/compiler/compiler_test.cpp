@@ -164,6 +164,35 @@ TEST(Fusing, AnOperandThatIsAlsoTheScaleIsNoPrologue) {
       "  %n = Normalize{axes=[0], epsilon=0.00001, kind=\"layer\"}(%a, %a)\n  return y=%n\n}\n";
   expect_right_in_all_ways(text);
 }
+// Squeeze and excitation: a gate from the map's means scales the map before a projection.
+std::string gated_projection(std::string_view behind, std::string_view operands, int kernel = 1) {
+  return "graph g(%x: f32[2,16,6,5], %r: f32[2,8,6,5]) {\n" + weights("w1", {16, 16, 1, 1}, 1) +
+         weights("w2", {8, 16, kernel, kernel}, 2) +
+         "  %m = Reduce{kind=\"mean\", axes=[2, 3], keepdims=1}(%x)\n" + conv("f", "m", "w1", 0) +
+         pointwise("g", "(a:f32) -> sigmoid(a)", "%f") +
+         pointwise("s", "(a:f32, b:f32) -> mul(a, b)", "%x, %g") +
+         conv("c", "s", "w2", kernel / 2) + pointwise("y", behind, operands) + "  return y=%y\n}\n";
+}
+
+int count_prologues(const Compiled& c) {
+  return static_cast<int>(std::count_if(
+      c.plan.steps.begin(), c.plan.steps.end(),
+      [](const Step& s) { return s.op.def->is("Conv") && !s.op.fusion.prologue.empty(); }));
+}
+
+TEST(Fusing, AGateIsThePrologueOfTheProjectionBehindIt) {
+  const std::string text = gated_projection(kRelu, "%c");
+  const Compiled c(text);
+  EXPECT_EQ(c.count("Pointwise"), 0) << c.steps();
+  EXPECT_EQ(count_prologues(c), 1) << c.steps();
+  expect_right_in_all_ways(text);
+  expect_right_in_all_ways(gated_projection(kAdd, "%c, %r"));
+}
+TEST(Fusing, AGateBeforeALargerWindowStaysAStep) {
+  const std::string text = gated_projection("(a:f32, b:f32) -> add(a, mul(b, b))", "%c, %r", 3);
+  EXPECT_EQ(count_prologues(Compiled(text)), 0);
+  expect_right_in_all_ways(text);
+}
 TEST(Fusing, ASoftmaxTakesWhatStandsBeforeAndBehind) {
   const std::string text = "graph g(%x: f32[2,5,9], %m: f32[5,9]) {\n" +
                            pointwise("a", "(a:f32, b:f32) -> add(mul(a, 0.5), b)", "%x, %m") +

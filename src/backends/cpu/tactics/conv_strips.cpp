@@ -125,6 +125,7 @@ class PreparedStrips : public Prepared {
       in_.push_back(plain ? image_plane(op.in[k], operand_strides(op, static_cast<int>(k)))
                           : ImagePlane());
     }
+    if (g_.has_prologue) plan_prologue(f.prologue[0]);
     out_ = image_plane(op.out[0], result_strides(op, 0));
     has_bias_ = has_operand(op, 2);
     plain_weights_ = g_.conv.weights;
@@ -190,6 +191,15 @@ class PreparedStrips : public Prepared {
     return {};
   }
 
+  void plan_prologue(const Expr& e) {
+    joins_prologue_ = true;
+    for (size_t input = 0; input < e.inputs().size(); ++input) {
+      if (!e.reads(static_cast<int>(input))) continue;
+      const ImagePlane& p = in_[input == 0 ? 0 : static_cast<size_t>(own_) + input - 1];
+      joins_prologue_ = joins_prologue_ && p.h == p.w * g_.width;
+    }
+  }
+
   void plan_workspace() {
     int64_t in_rows = 0;
     for (const Strip& s : strips_) in_rows = std::max(in_rows, s.in_rows);
@@ -218,15 +228,17 @@ class PreparedStrips : public Prepared {
     return {};
   }
 
+  // In one call where the rows of every operand follow each other.
   void run_prologue(const Buffers& at, std::byte* into, const Strip& s) const {
     const ImagePlane dense = dense_image_plane(g_.channels, g_.width, src_bytes_);
-    for (int64_t h = 0; h < s.in_rows; ++h) {
+    const int64_t together = joins_prologue_ ? std::max<int64_t>(s.in_rows, 1) : 1;
+    for (int64_t h = 0; h < s.in_rows; h += together) {
       std::vector<Rows> in{image_row(at.in[0], in_[0], s.image, s.in_first + h)};
       for (size_t k = static_cast<size_t>(own_); k < in_.size(); ++k) {
         in.push_back(image_row(at.in[k], in_[k], s.image, s.in_first + h));
       }
       const Rows out = image_row(into, dense, 0, h);
-      prologue_.run(in, {&out, 1}, g_.width, g_.channels);
+      prologue_.run(in, {&out, 1}, together * g_.width, g_.channels);
     }
   }
 
@@ -242,7 +254,7 @@ class PreparedStrips : public Prepared {
   std::map<std::string, std::shared_ptr<Memory>> packed_;
   MemorySpec plain_weights_;
   int own_ = 0;
-  bool has_bias_ = false, runs_epilogue_ = false;
+  bool has_bias_ = false, runs_epilogue_ = false, joins_prologue_ = false;
   int64_t src_bytes_ = 4, dst_at_ = 0, scratchpad_at_ = 0, slot_bytes_ = 0;
   size_t scratchpad_ = 0;
 };

@@ -24,9 +24,10 @@ constexpr int kRank = 4;
 constexpr size_t kMaxOperands = 16;
 constexpr int kMaxPixels = 36;
 constexpr int64_t kLeastChannels = 16, kLeastForFour = 48;
-constexpr int64_t kBlockBytes = 768 << 10;  // of transformed data; with weights a 1 MB cache
-constexpr int64_t kFewTiles = 28;           // below, a block's products wait for weights
-constexpr std::string_view kTile = "tile=";
+constexpr int64_t kBlockBytes = 768 << 10;       // of transformed data; with weights a 1 MB cache
+constexpr int64_t kFewTiles = 28;                // below, a block's products wait for weights
+constexpr int64_t kSmallBlockBytes = 384 << 10;  // beside the weights in a cache of 512 KB
+constexpr std::string_view kTile = "tile=", kSmall = " block=small";
 
 int64_t ceil_div(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
@@ -79,8 +80,8 @@ struct Schedule {
   bool together = false;
 };
 
-Schedule schedule_of(const Geometry& g, int threads) {
-  const int64_t fit = std::max<int64_t>(1, kBlockBytes / g.bytes_of_tile());
+Schedule schedule_of(const Geometry& g, int threads, int64_t block_bytes) {
+  const int64_t fit = std::max<int64_t>(1, block_bytes / g.bytes_of_tile());
   const int64_t alone = std::max(fit, kFewTiles);
   Schedule s;
   if (g.tiles() < alone * threads) {
@@ -103,9 +104,9 @@ bool is_relu(const OpInstance& op) {
 
 class PreparedWinograd : public Prepared {
  public:
-  PreparedWinograd(const OpInstance& op, const Geometry& g)
+  PreparedWinograd(const OpInstance& op, const Geometry& g, int64_t block_bytes)
       : g_(g), kernels_(winograd_kernels(g.tile)), slots_(thread_count()) {
-    schedule_ = schedule_of(g, slots_);
+    schedule_ = schedule_of(g, slots_, block_bytes);
     x_ = plane_of(op.in[0], operand_strides(op, 0));
     y_ = plane_of(op.out[0], result_strides(op, 0));
     zeros_.resize(static_cast<size_t>(g.channels));
@@ -413,17 +414,25 @@ Support supports(const OpInstance& op, const DeviceInfo&) {
   return Support::yes();
 }
 
-std::vector<Config> configs(const OpInstance& op, const DeviceInfo&) {
-  std::vector<Config> list;
-  for (int tile : tiles_for(op)) list.push_back(fmt::format("{}{}", kTile, tile));
-  return list;
-}
-
 int tile_of(const OpInstance& op, const Config& config) {
-  if (config == "tile=4") return 4;
-  if (config == "tile=2") return 2;
+  if (config.starts_with("tile=4")) return 4;
+  if (config.starts_with("tile=2")) return 2;
   const std::vector<int> tiles = tiles_for(op);
   return tiles.empty() ? 2 : tiles[0];
+}
+
+std::vector<Config> configs(const OpInstance& op, const DeviceInfo& device) {
+  std::vector<Config> list;
+  for (int tile : tiles_for(op)) list.push_back(fmt::format("{}{}", kTile, tile));
+  if (list.empty()) return list;
+  // Another size of block only where it makes other blocks, and for the better tile alone.
+  const Geometry g(op, tile_of(op, list[0]));
+  const Schedule large = schedule_of(g, device.threads, kBlockBytes);
+  const Schedule small = schedule_of(g, device.threads, kSmallBlockBytes);
+  if (small.block != large.block || small.together != large.together) {
+    list.insert(list.begin() + 1, fmt::format("{}{}", list[0], kSmall));
+  }
+  return list;
 }
 
 Result<std::unique_ptr<Prepared>> load(const LoadContext& context) {
@@ -431,7 +440,8 @@ Result<std::unique_ptr<Prepared>> load(const LoadContext& context) {
     return unsupported("the weights are not given");
   }
   const Geometry g(context.op, tile_of(context.op, context.config));
-  auto prepared = std::make_unique<PreparedWinograd>(context.op, g);
+  const int64_t block_bytes = context.config.ends_with(kSmall) ? kSmallBlockBytes : kBlockBytes;
+  auto prepared = std::make_unique<PreparedWinograd>(context.op, g, block_bytes);
   LATHE_TRY(prepared->pack(context));
   return std::unique_ptr<Prepared>(std::move(prepared));
 }
@@ -452,6 +462,7 @@ const Tactic& winograd_conv() {
       .configs = configs,
       .load = load,
       .expect = expect,
+      .version = 2,
   };
   return tactic;
 }
