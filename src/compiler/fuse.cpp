@@ -75,8 +75,8 @@ Step with_epilogue(const Step& anchor, const Step& pointwise) {
       if (pointwise.in[k] == link) map[k] = place;
     }
     const Expr joined = outer.with_inputs(map, wide).inlined(place, f.epilogue);
-    std::vector<int> back;
-    for (int k = 0; k < place; ++k) back.push_back(k);
+    std::vector<int> back(inputs.size());
+    std::iota(back.begin(), back.end(), 0);
     const auto old_inputs = static_cast<int>(f.epilogue.inputs().size());
     for (int k = 0; k < old_inputs; ++k) {
       const bool last = k == old_inputs - 1;  // operand 0 stays the last input
@@ -121,8 +121,8 @@ Step merged(const Step& inner, const Step& outer) {
     if (is_link[k]) map[k] = place;
   }
   const Expr joined = expr.with_inputs(map, wide).inlined(place, argument);
-  std::vector<int> back;
-  for (int k = 0; k < place; ++k) back.push_back(k);
+  std::vector<int> back(static_cast<size_t>(place));
+  std::iota(back.begin(), back.end(), 0);
   back.insert(back.end(), inner_map.begin(), inner_map.end());
   fused.op.attrs.set("expr", joined.with_inputs(back, types).simplified());
   fused.name = joined_name(inner, outer);
