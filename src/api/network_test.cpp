@@ -272,6 +272,25 @@ TEST(Network, AConvolutionalNetworkByHandComputesWhatItSays) {
   for (size_t k = 0; k < want.size(); ++k) EXPECT_NEAR(got[k], want[k], 1e-4);
 }
 
+TEST(Network, SizesThatABuildFixesHoldInAttributesToo) {
+  Network net;
+  const auto x = *net.add_input("x", Type::F32, {{-1, "N"}, {4, ""}, {-1, "H"}});
+  const auto cut = *net.add("Reshape", {x}, {{"shape", std::string("[N, 2, 2*H]")}});
+  const auto y = *net.add("Reshape", {net.result(cut)}, {{"shape", std::string("[4*N, H]")}});
+  ASSERT_TRUE(net.mark_output(net.result(y), "y").ok());
+  BuildOptions options;
+  options.timing_cache = "none";
+  options.shapes["x"] = {{2, 4, 1}, {2, 4, 3}, {2, 4, 9}};  // N is 2, H is free
+  Engine engine = *Engine::build(*net.finish(), options);
+  Session session = *engine.open();
+  const Tensor data = random_tensor({2, 4, 5}, 3);
+  ASSERT_TRUE(session.set_input("x", data).ok());
+  ASSERT_TRUE(session.run().ok());
+  const Tensor got = *session.output("y");
+  EXPECT_EQ(got.shape(), (std::vector<int64_t>{8, 5}));
+  EXPECT_EQ(got.to_doubles(), data.to_doubles());
+}
+
 TEST(Network, ByHandThroughOnnxOperatorsIsTheEngineOfTheFile) {
   TestModel m(21);
   m.input("x", 1, {-1, 3}).floats("w", {3, 2}, {1, 2, 3, 4, 5, 6});

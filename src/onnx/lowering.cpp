@@ -113,11 +113,32 @@ Result<Value*> Lowering::value(const Draft& draft, int v) {
 Status Lowering::add_input(const Draft& draft, int v, const LoadOptions& options) {
   const DraftValue& input = draft.value(v);
   TensorType type = LATHE_TRY(input_type(input, options));
+  if (input.has_shape) fix_sizes(input.shape, type.shape);
   auto fixed = options.input_values.find(input.name);
   Value* value = fixed == options.input_values.end()
                      ? state_->graph.add_input(input.name, std::move(type))
                      : LATHE_TRY(fixed_input(*state_, input, type, fixed->second));
   return put(draft, v, value);
+}
+
+void Lowering::fix_sizes(const Shape& declared, const Shape& given) {
+  for (int d = 0; d < declared.rank(); ++d) {
+    if (declared[d].is_symbol() && given[d].is_constant())
+      sizes_.emplace(declared[d].to_string(), given[d]);
+  }
+}
+
+Attrs Lowering::with_sizes(Attrs attrs) const {
+  if (sizes_.empty()) return attrs;
+  const Attrs written = attrs;
+  for (const auto& [name, value] : written) {
+    const auto* dims = std::get_if<Dims>(&value);
+    if (dims == nullptr) continue;
+    Dims fixed;
+    for (const Dim& d : *dims) fixed.push_back(d.substitute(sizes_));
+    attrs.set(name, std::move(fixed));
+  }
+  return attrs;
 }
 
 Result<std::vector<Value*>> Lowering::run_importer(const DraftNode& node,
@@ -149,8 +170,8 @@ Result<std::vector<Value*>> Lowering::run(const Draft& draft, int n) {
     }
     std::vector<Value*> results;
     if (node.own) {
-      Node* made = LATHE_TRY(
-          state_->append(node.own->name, std::move(operands), node.attrs, printable(node.name)));
+      Node* made = LATHE_TRY(state_->append(node.own->name, std::move(operands),
+                                            with_sizes(node.attrs), printable(node.name)));
       results = made->outputs;
     } else {
       results = LATHE_TRY(run_importer(node, std::move(operands)));

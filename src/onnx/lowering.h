@@ -5,6 +5,10 @@
 // way.
 //
 //   Graph g = LATHE_TRY(lower(draft, budget));
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -48,10 +52,14 @@ class Lowering {
 
  private:
   Status put(const Draft& draft, int v, Value* value);
+  void fix_sizes(const Shape& declared, const Shape& given);
+  Attrs with_sizes(Attrs attrs) const;
   Result<std::vector<Value*>> run_importer(const DraftNode& node, std::vector<Value*> operands);
   std::unique_ptr<ImportState> state_;
   std::vector<Value*> values_;  // by the draft's index
   std::vector<int> defined_;    // in order
+  // Symbols of inputs' shapes that LoadOptions gives numbers for.
+  std::map<std::string, Dim, std::less<>> sizes_;
 };
 
 }  // namespace lathe
