@@ -176,32 +176,12 @@ def test_instance_normalization_plugin_is_lathes_own():
           normal * scale.reshape(1, 3, 1, 1) + bias.reshape(1, 3, 1, 1), 1e-4)
 
 
-def _loop(net, t):
-    loop = net.add_loop()
-    loop.add_trip_limit(net.add_constant((), np.array(3, np.int32)).get_output(0),
-                        trt.TripLimit.COUNT)
-    turn = loop.add_recurrence(t)
-    turn.set_input(1, net.add_elementwise(turn.get_output(0), t,
-                                          trt.ElementWiseOperation.SUM).get_output(0))
-    result = loop.add_loop_output(turn.get_output(0), trt.LoopOutput.LAST_VALUE)
-    assert tuple(result.get_output(0).shape) == (2, 3)
-    return result
-
-
-def _condition(net, t):
-    branch = net.add_if_conditional()
-    branch.set_condition(net.add_constant((), np.array(True)).get_output(0))
-    return branch.add_output(branch.add_input(t).get_output(0), t)
-
-
 def _nms(net, t):
     return net.add_plugin_v2([t], trt.get_plugin_registry().get_plugin_creator(
         "EfficientNMS_TRT", "1").create_plugin("nms", []))
 
 
 @pytest.mark.parametrize("define, message", [
-    (_loop, r"\[TripLimit\].*loops"),
-    (_condition, r"\[Condition\].*conditions"),
     (lambda net, t: net.add_non_zero(t), r"\[NonZero\].*depend on data"),
     (lambda net, t: net.add_fill((2,), trt.FillOperation.RANDOM_NORMAL), "random"),
     (lambda net, t: net.add_dynamic_quantize(t, 1, 16, trt.fp4, trt.fp8), "FP4"),

@@ -6,7 +6,9 @@
 
 Nothing is claimed by hand. A name is looked up in the module itself; a method or class whose mark
 makes it warn or raise is read by that mark; a layer is added and asked whether a build refuses it;
-a member of an enumeration is handed to what takes it, and what that says decides.
+a member of an enumeration is handed to what takes it, and what that says decides. Loops,
+conditionals, debug tensors, formats and plans without weights are used, run and compared:
+trt_attempts.py.
 """
 import argparse
 import collections
@@ -20,6 +22,9 @@ import numpy as np
 import lathe.trt as trt
 import lathe.trt8 as trt8
 from lathe.trt.calibrators import REFUSAL as NO_CALIBRATION
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import trt_attempts as attempts  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAMES = pathlib.Path(__file__).with_name("trt_names.tsv")
@@ -80,8 +85,15 @@ def with_type(bench, dtype):
         raise NotImplementedError(bench.log.errors[-1])
 
 
+# Flags that are more than a setting.
+FLAGS = {trt.BuilderFlag.STRIP_PLAN: attempts.strip_plan,
+         trt.BuilderFlag.DEBUG: attempts.debug_flag}
+
+
 def with_flag(bench, flag):
     """Sets a flag and checks a network with it."""
+    if flag in FLAGS:
+        FLAGS[flag](bench, flag)
     bench.config.set_flag(flag)
     network = bench.builder.create_network(0)
     network.mark_output(network.add_identity(network.add_input("x", trt.float32, (2,)))
@@ -112,7 +124,9 @@ TRIED = {
     "EngineCapability": lambda b, v: setattr(b.config, "engine_capability", v),
     "RuntimePlatform": lambda b, v: setattr(b.config, "runtime_platform", v),
     "OnnxParserFlag": lambda b, v: trt.OnnxParser(b.network, b.log).set_flag(v),
-    "TensorFormat": lambda b, v: setattr(b.x, "allowed_formats", 1 << int(v)),
+    "TensorFormat": attempts.format_of_bindings,
+    "TripLimit": lambda b, v: attempts.loop(b, trip=v),
+    "LoopOutput": lambda b, v: attempts.loop(b, output=v),
 }
 # Arguments by their names, for adding a layer of each kind.
 ARGUMENTS = {
@@ -233,6 +247,11 @@ def probe(module, text):
     """(status, reason) of a row."""
     try:
         plain = re.sub(r" \((override|subclassed)\)$", "", text)
+        attempt = attempts.attempt_of(plain)
+        if attempt is not None:
+            status, reason = Bench(module).outcome(attempt)
+            if status != SUPPORTED:
+                return status, reason
         if match := re.fullmatch(r"class\((\w+)\)", plain):
             owner = getattr(module, match[1])
             type("Derived", (owner,), {})

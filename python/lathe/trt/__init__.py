@@ -35,8 +35,9 @@ from .enums import ENUMS, SHORT_TYPES
 from .inspector import EngineInspector
 from .interface import InterfaceInfo, IVersionedInterface
 from .layers import LAYERS
-from .layers.control import IIfConditional, ILoop
+from .layers.conditional import IIfConditional
 from .layers.linear import IAttention
+from .layers.loops import ILoop
 from .logger import ILogger, Logger
 from .memory import (IGpuAllocator, IGpuAsyncAllocator, IHostMemory, IStreamReader,
                      IStreamReaderV2, IStreamWriter)
@@ -71,12 +72,12 @@ globals().update(LAYERS)
 globals().update(SHORT_TYPES)
 tensorrt = _sys.modules[__name__]  # programs also write trt.tensorrt.ICudaEngine
 
-_HIDDEN = {"adders", "algorithms", "builder", "calibrators", "config", "context", "dims", "dtypes",
-           "engine", "enum_base", "enums", "enums_build", "enums_network", "enums_runtime",
-           "inspector", "interface", "layers", "legacy", "logger", "lowering", "memory", "network",
-           "observers", "parsed", "parser", "plan", "plugins", "profile", "progress", "recipe",
-           "refitter", "runtime", "support", "tensor", "timing_cache", "weights", "ENUMS",
-           "SHORT_TYPES", "LAYERS"}
+_HIDDEN = {"adders", "algorithms", "builder", "calibrators", "config", "context", "debug", "dims",
+           "dtypes", "engine", "enum_base", "enums", "enums_build", "enums_network",
+           "enums_runtime", "formats", "inspector", "interface", "layers", "legacy", "logger",
+           "lowering", "memory", "network", "observers", "parsed", "parser", "plan", "plugins",
+           "profile", "progress", "recipe", "refitter", "runtime", "stripped", "support", "tensor",
+           "timing_cache", "unroll", "weights", "ENUMS", "SHORT_TYPES", "LAYERS"}
 __all__ = [name for name in globals() if not name.startswith("_") and name not in _HIDDEN]
 
 

@@ -5,8 +5,9 @@ from ..errors import UnsupportedError
 from . import enums as e
 from .dims import as_dims
 from .layers import LAYERS
-from .layers.control import IIfConditional, ILoop
+from .layers.conditional import IIfConditional
 from .layers.linear import IAttention
+from .layers.loops import ILoop
 from .support import CUSTOM_OPERATORS, deprecated
 from .weights import as_weights
 
@@ -264,11 +265,11 @@ class Adders:
     # --- control
 
     def add_loop(self):
-        """A loop. Refused at build."""
+        """A loop, which a build unrolls: its count must be a constant then."""
         return ILoop(self, self._count("loops"))
 
     def add_if_conditional(self):
-        """A condition. Refused at build."""
+        """A conditional: both branches are computed, and one result is taken."""
         return IIfConditional(self, self._count("conditionals"))
 
     # --- plugins

@@ -92,7 +92,11 @@ class Builder(Managed):
 
     def build_serialized_network(self, network, config):
         """The plan as IHostMemory, or None."""
-        return self._guarded(lambda: IHostMemory(self._plan(network, config).to_bytes()))
+        return self._guarded(lambda: self._built(network, config))
+
+    def _built(self, network, config):
+        plan = self._plan(network, config)
+        return IHostMemory(plan.to_bytes(without_weights=plan.strip))
 
     def build_serialized_network_to_stream(self, network, config, writer):
         """Whether the plan was built and written."""
@@ -140,41 +144,52 @@ class Builder(Managed):
 
     def _plan(self, network, config):
         low = self._checked(network, config)
-        model = low.net.finish()
         profiles = _profiles(network, config)
-        refit = any(config.get_flag(f) for f in (F.REFIT, F.REFIT_IDENTICAL, F.REFIT_INDIVIDUAL))
+        refit = any(config.get_flag(f) for f in (F.REFIT, F.REFIT_IDENTICAL, F.REFIT_INDIVIDUAL,
+                                                 F.STRIP_PLAN))
         cache = config.get_timing_cache()
         if refit and cache is None:
             cache = ITimingCache()
-        plan = Plan(self._engines(model, profiles, network, config, cache), network.name)
+        plan = Plan([ProfilePlan(b"", shapes) for shapes in profiles], network.name,
+                    layouts=low.layouts, debug_sync=config.get_flag(F.DEBUG),
+                    strip=config.get_flag(F.STRIP_PLAN))
+        unfused = self._unfused(plan, network, config, cache) if network._debug_unfused else ()
+        plan.debug = network._mark_debug_outputs(low, unfused)
+        self._build_engines(plan, low.net.finish(), network, config, cache)
         if refit:
             self._add_recipe(plan, low, network, config, cache)
         return plan
 
-    def _engines(self, model, profiles, network, config, cache):
+    def _unfused(self, plan, network, config, cache):
+        """Tensors that fusion leaves, from a build of the first profile without debug tensors."""
+        with CacheFile(cache, config.get_flag(F.DISABLE_TIMING_CACHE)) as file:
+            options = self._options(network, config, file.path)
+            options.shapes = plan.memory_shapes(plan.profiles[0].shapes)
+            return network._unfused_tensors(
+                lambda model: _core.Engine.build(model, options, None))
+
+    def _build_engines(self, plan, model, network, config, cache):
+        """An engine for each of the plan's profiles."""
         monitor = config.progress_monitor
-        progress = None if monitor is None else Progress(monitor, len(profiles))
-        built = []
+        progress = None if monitor is None else Progress(monitor, len(plan.profiles))
         try:
             with CacheFile(cache, config.get_flag(F.DISABLE_TIMING_CACHE)) as file:
-                for shapes in profiles:
-                    options = self._options(network, config, shapes, file.path)
-                    engine = _core.Engine.build(model, options, progress)
-                    built.append(ProfilePlan(engine.serialize(), shapes))
+                for profile in plan.profiles:
+                    options = self._options(network, config, file.path)
+                    options.shapes = plan.memory_shapes(profile.shapes)
+                    profile.engine = _core.Engine.build(model, options, progress).serialize()
                     if progress is not None and not progress.engine_done():
                         raise Cancelled("the progress monitor said stop")
         finally:
             if progress is not None:
                 progress.finish()
-        return built
 
-    def _options(self, network, config, shapes, cache_path):
+    def _options(self, network, config, cache_path):
         options = _core.BuildOptions()
         options.device = default_device()
         options.fp16 = config.get_flag(F.FP16) and not self._pinned(network, config)
         options.bf16 = config.get_flag(F.BF16) and not self._pinned(network, config)
         options.tf32 = config.get_flag(F.TF32)
-        options.shapes = {name: [list(s) for s in three] for name, three in shapes.items()}
         options.threads = self.max_threads
         options.timing_cache = cache_path
         options.tune = config.builder_optimization_level > 0
@@ -197,13 +212,16 @@ class Builder(Managed):
     def _add_recipe(self, plan, low, network, config, cache):
         blobs = recipe.Blobs()
         plan.recipe = recipe.write(low.net, blobs)
-        constants = {v["constant"] for v in plan.recipe["values"] if "constant" in v}
         named = {(layer, role.name): name for (layer, role), name in low.weights.items()}
         for state in network._layers:  # of parsed filters
             for role, kind in (("kernel", WeightsRole.KERNEL), ("bias", WeightsRole.BIAS)):
                 weights = state.settings.get(role)
                 if state.node is not None and getattr(weights, "_value", None) is not None:
                     named[state.name, kind.name] = weights._value.name
+        known = set(named.values())  # by the program, which what lowering made is not
+        if network._source is not None:
+            known |= set(network._parsed_base().constants)
+        constants = known & {v["constant"] for v in plan.recipe["values"] if "constant" in v}
         individual = config.get_flag(F.REFIT_INDIVIDUAL)
         plan.recipe["refit"] = {
             "roles": [[layer, role, name] for (layer, role), name in named.items()],

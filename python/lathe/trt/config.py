@@ -18,11 +18,8 @@ REFUSED_FLAGS = {
 }
 ACCEPTED_FLAGS = {
     F.GPU_FALLBACK: "there is no DLA to fall back from",
-    F.DEBUG: "steps are not synchronized one by one; LATHE_LOG=debug tells what runs",
     F.SAFETY_SCOPE: "there is no safety runtime",
     F.REJECT_EMPTY_ALGORITHMS: "there is no algorithm selector",
-    F.EXCLUDE_LEAN_RUNTIME: "no runtime is put into plans",
-    F.STRIP_PLAN: "the plan keeps its weights",
     F.WEIGHT_STREAMING: "weights stay on the device",
     F.MONITOR_MEMORY: "memory is not reported while building",
     F.ERROR_ON_TIMING_CACHE_MISS: "what the cache lacks is measured",

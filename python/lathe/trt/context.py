@@ -5,14 +5,13 @@ import sys
 
 from .. import _core
 from ..errors import Error
-from . import dtypes
+from .debug import ContextDebug
 from .dims import Dims, as_dims
 from .engine import ICudaEngine
-from .enums import ExecutionContextAllocationStrategy, ProfilingVerbosity, TensorIOMode
+from .enums import ExecutionContextAllocationStrategy, ProfilingVerbosity, Severity, TensorIOMode
 from .interface import Managed
-from .support import Accepted, Setting, accepted
+from .support import Setting, accepted
 
-_NO_DEBUG = "tensors are not handed to a debug listener; mark them as outputs"
 _ALIGNMENT = 256
 
 
@@ -26,7 +25,7 @@ class _Bindings:
         self.limits = {}
         for port in core.inputs():
             if all(isinstance(s, int) for s in port.shape):
-                self.shapes[port.name] = tuple(port.shape)
+                self.shapes[port.name] = engine._tensors[port.name].own_shape(port.shape)
             self.limits[port.name] = engine.get_tensor_profile_shape(port.name, profile)
 
 
@@ -57,17 +56,16 @@ class _Borrowed:
     __del__ = release
 
 
-class IExecutionContext(Managed):
+class IExecutionContext(Managed, ContextDebug):
     """Made by ICudaEngine.create_execution_context; keeps the engine."""
 
     name = Setting("", "a name for messages", str)
-    debug_sync = Accepted(False, "steps are not synchronized one by one", bool)
+    debug_sync = Setting(False, "execute_v2 waits for each step and logs it", bool)
     error_recorder = Setting(None, "told of errors too")
     temporary_allocator = Setting(None, "an IGpuAllocator for this context's memory")
     persistent_cache_limit = Setting(0, "kept; L2 is not reserved", int)
     nvtx_verbosity = Setting(ProfilingVerbosity.LAYER_NAMES_ONLY, "kept", ProfilingVerbosity)
     enqueue_emits_profile = Setting(True, "False: report_to_profiler tells of the last run", bool)
-    unfused_tensors_debug_state = Accepted(False, _NO_DEBUG, bool)
 
     def __init__(self, engine, config):
         self._engine, self._config = engine, config
@@ -76,7 +74,8 @@ class IExecutionContext(Managed):
         self._addresses = dict.fromkeys(engine._names, 0)
         self._allocators, self._profiler, self._memory = {}, None, (0, 0)
         self._bindings = {0: _Bindings(engine, 0)}
-        self._consumed, self._listener = 0, None
+        self._consumed = 0
+        self._start_debugging()
         self._borrowed = _Borrowed()
         self._dirty = True  # addresses or shapes are not what the session has
 
@@ -96,7 +95,8 @@ class IExecutionContext(Managed):
             for profile, known in shapes.items():
                 for name, shape in known.items():
                     if shape is not None:
-                        self._bindings[profile].session.set_shape(name, list(shape))
+                        self._bindings[profile].session.set_shape(
+                            name, self._engine._tensors[name].memory_shape(shape))
                         self._bindings[profile].shapes[name] = shape
         if self._profile not in self._bindings:
             self._bindings[self._profile] = _Bindings(self._engine, self._profile)
@@ -120,7 +120,7 @@ class IExecutionContext(Managed):
                          f"{self._profile}: {low} to {high}")
             return False
         try:
-            current.session.set_shape(name, list(shape))
+            current.session.set_shape(name, found.memory_shape(shape))
         except (Error, ValueError) as error:
             self._report(f"set_input_shape: {error}")
             return False
@@ -138,10 +138,13 @@ class IExecutionContext(Managed):
             return Dims(found.shape if shape is None else shape)
         if None in current.shapes.values():
             return Dims(found.shape)
-        return Dims(current.session.output_shape(name))
+        return Dims(found.own_shape(current.session.output_shape(name)))
 
     def get_tensor_strides(self, name):
-        """Elements between neighbours along each dimension."""
+        """Elements between neighbours along each dimension; vectors, where the format has them."""
+        found = self._engine._tensor(name)
+        if found is not None and found.layout is not None:
+            return Dims(found.layout.strides(self.get_tensor_shape(name)[:]))
         strides, step = [], 1
         for size in reversed(self.get_tensor_shape(name)[:]):
             strides.insert(0, step)
@@ -161,10 +164,7 @@ class IExecutionContext(Managed):
         return self._bytes(name)
 
     def _bytes(self, name):
-        elements = 1
-        for size in self.get_tensor_shape(name):
-            elements *= size
-        return dtypes.byte_size(self._engine._tensors[name].dtype, max(elements, 0))
+        return self._engine._tensors[name].bytes(self.get_tensor_shape(name)[:])
 
     # --- profiles
 
@@ -273,6 +273,7 @@ class IExecutionContext(Managed):
             bind = (current.session.bind_input if name in current.shapes
                     else current.session.bind_output)
             bind(name, address, count, self._on_device)
+        self._bind_debug(current.session)
         self._place_memory(current.session)
 
     def _place_memory(self, session):
@@ -312,31 +313,51 @@ class IExecutionContext(Managed):
         return self._run(0, self._execute)
 
     def _execute(self, session):
-        if self._profiler is not None:
-            self._times = session.profile()
-            self._tell()
+        if self.debug_sync or self._profiler is not None or self._engine._plan.debug_sync:
+            self._step_by_step(session)
+            if self._profiler is not None:
+                self._tell()
+            if self.debug_sync:
+                self._log_steps()
         else:
             session.run()
+        self._tell_listener(0)
+
+    def _step_by_step(self, session, stream=0):
+        """A run that waits for the device behind each step."""
+        if self._on_device:
+            session.set_stream(stream)
+        self._times = session.profile()
+
+    def _log_steps(self):
+        for step in self._current().core.steps():
+            self._engine._report(f"{step.name}: done", Severity.INFO)
 
     def execute_async_v3(self, stream_handle):
         """Queues a run on a stream; on the CPU it is done when the call returns, unless the stream
         is being captured into a graph."""
         stream = int(stream_handle or 0)
-        if self._profiler is not None:
-            return self._run(stream, self._profiled)
+        if self._profiler is not None or self._engine._plan.debug_sync:
+            return self._run(stream, lambda session: self._profiled(session, stream))
         if self._on_device:
             return self._run(stream, lambda session: self._enqueue(session, stream))
-        return self._run(stream, lambda session: _submit(stream, session.run))
+        return self._run(stream, lambda session: _submit(stream, lambda: self._on_host(session,
+                                                                                       stream)))
 
-    @staticmethod
-    def _enqueue(session, stream):
+    def _enqueue(self, session, stream):
         session.set_stream(stream)
         session.enqueue()
+        self._tell_listener(stream)
 
-    def _profiled(self, session):
-        self._times = session.profile()
-        if self.enqueue_emits_profile:
+    def _on_host(self, session, stream):
+        session.run()
+        self._tell_listener(stream)
+
+    def _profiled(self, session, stream):
+        self._step_by_step(session, stream)
+        if self._profiler is not None and self.enqueue_emits_profile:
             self._tell()
+        self._tell_listener(stream)
 
     # --- profiling
 
@@ -362,31 +383,7 @@ class IExecutionContext(Managed):
         self._tell()
         return True
 
-    # --- debugging and devices
-
-    @accepted(_NO_DEBUG)
-    def set_debug_listener(self, listener):
-        """Kept."""
-        self._listener = listener
-        return True
-
-    def get_debug_listener(self):
-        """The listener."""
-        return self._listener
-
-    @accepted(_NO_DEBUG)
-    def set_tensor_debug_state(self, name, flag):
-        """Without effect."""
-        return True
-
-    def get_debug_state(self, name):
-        """False."""
-        return False
-
-    @accepted(_NO_DEBUG)
-    def set_all_tensors_debug_state(self, flag):
-        """Without effect."""
-        return True
+    # --- devices
 
     @accepted("an engine of Lathe runs on one device")
     def set_communicator(self, communicator):

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """ICudaEngine: an engine that was read from a plan. Immutable but for refitting; use it from any
 thread. Its tensors are the inputs, then the outputs."""
-from .. import _core
+import math
+
+from ..errors import InputError
 from . import dtypes
 from .dims import Dims
 from .enums import (EngineCapability, EngineStat, ExecutionContextAllocationStrategy,
                     HardwareCompatibilityLevel, ProfilingVerbosity, SerializationFlag, Severity,
                     TensorFormat, TensorIOMode, TensorLocation)
+from .formats import described
 from .interface import Interface, Managed
 from .inspector import EngineInspector
 from .memory import IHostMemory
+from .stripped import device_memory_size, opened, profile_of, weights_of
 from .support import Setting, deprecated
 
 
@@ -24,7 +28,8 @@ class ISerializationConfig(Interface):
                      doc="a mask of SerializationFlag")
 
     def set_flag(self, flag):
-        """Sets one; EXCLUDE_WEIGHTS of a refittable engine leaves out what refitting needs."""
+        """Sets one. Of a refittable engine EXCLUDE_WEIGHTS leaves out the weights, so that it must
+        be refitted before it runs, and INCLUDE_REFIT keeps what refitting needs."""
         self._flags |= 1 << int(SerializationFlag(flag))
         return True
 
@@ -56,10 +61,25 @@ class IRuntimeConfig(Interface):
 class _Tensor:
     """Facts of an input or output."""
 
-    def __init__(self, port, mode):
-        self.name, self.mode = port.name, mode
+    def __init__(self, port, mode, layout):
+        self.name, self.mode, self.layout = port.name, mode, layout
         self.dtype = dtypes.from_lathe(port.type)
-        self.shape = tuple(s if isinstance(s, int) else -1 for s in port.shape)
+        self.shape = tuple(s if isinstance(s, int) else -1 for s in self.own_shape(port.shape))
+        if layout is not None and self.memory_shape(self.own_shape(port.shape)) != list(
+                port.shape):
+            raise InputError(f"the plan is damaged: '{port.name}' is not {layout.format.name}")
+
+    def own_shape(self, memory):
+        """The tensor's shape from the port's, which is that of the binding's memory."""
+        return tuple(memory if self.layout is None else self.layout.shape(memory))
+
+    def memory_shape(self, shape):
+        """The port's shape from the tensor's."""
+        return list(shape) if self.layout is None else self.layout.memory_shape(shape)
+
+    def bytes(self, shape):
+        """Bytes of the binding's memory."""
+        return dtypes.byte_size(self.dtype, max(math.prod(self.memory_shape(shape)), 0))
 
 
 class ICudaEngine(Managed):
@@ -75,21 +95,27 @@ class ICudaEngine(Managed):
         self._load()
 
     def _load(self):
-        self._cores = [_core.Engine.parse(p.engine) for p in self._plan.profiles]
+        self._cores = [opened(profile) for profile in self._plan.profiles]
         first = self._cores[0]
-        tensors = ([_Tensor(p, TensorIOMode.INPUT) for p in first.inputs()]
-                   + [_Tensor(p, TensorIOMode.OUTPUT) for p in first.outputs()])
-        self._tensors = {t.name: t for t in tensors}
-        self._names = [t.name for t in tensors]
+        layouts = self._plan.layouts
+        tensors = [_Tensor(p, mode, layouts.get(p.name))
+                   for mode, ports in ((TensorIOMode.INPUT, first.inputs()),
+                                       (TensorIOMode.OUTPUT, first.outputs())) for p in ports]
+        ports = {debug.port for debug in self._plan.debug}
+        self._hidden = {t.name: t for t in tensors if t.name in ports}
+        self._tensors = {t.name: t for t in tensors if t.name not in ports}
+        self._names = list(self._tensors)
+        if len(self._hidden) != len(ports):
+            raise InputError("the plan is damaged: the engine lacks debug tensors")
         for core in self._cores[1:]:
             for port in (*core.inputs(), *core.outputs()):
-                self._widen(self._tensors[port.name], port)
+                self._widen((self._tensors.get(port.name) or self._hidden[port.name]), port)
         self._device = first.device()
 
     @staticmethod
     def _widen(tensor, port):
         tensor.shape = tuple(s if s == other else -1
-                             for s, other in zip(tensor.shape, port.shape))
+                             for s, other in zip(tensor.shape, tensor.own_shape(port.shape)))
 
     def _report(self, text, severity=Severity.ERROR):
         self._runtime._logger.log(severity, text)
@@ -146,29 +172,36 @@ class ICudaEngine(Managed):
         """Bytes of an element."""
         return int(self.get_tensor_dtype(name).itemsize)
 
+    def _layout(self, name):
+        found = self._tensor(name)
+        return None if found is None else found.layout
+
     def get_tensor_components_per_element(self, name, profile_index=0):
-        """-1: the format has no vectors."""
-        return -1
+        """Scalars of a vector; -1 where the format has no vectors."""
+        layout = self._layout(name)
+        return -1 if layout is None or layout.vector == 1 else layout.vector
 
     def get_tensor_format(self, name, profile_index=0):
-        """LINEAR."""
-        return TensorFormat.LINEAR
+        """The TensorFormat: where elements lie in the binding's memory."""
+        layout = self._layout(name)
+        return TensorFormat.LINEAR if layout is None else layout.format
 
     def get_tensor_format_desc(self, name, profile_index=0):
         """The format in words."""
-        return f"Row-major linear {self.get_tensor_dtype(name).name} format (kLINEAR)"
+        return described(self._layout(name), self.get_tensor_dtype(name))
 
     def get_tensor_vectorized_dim(self, name, profile_index=0):
-        """-1."""
-        return -1
+        """The dimension whose elements a vector holds; -1 where the format has no vectors."""
+        layout = self._layout(name)
+        return -1 if layout is None else layout.vectorized_dim(len(self._tensors[name].shape))
 
     def get_aliased_input_tensor(self, name):
         """None: no output lies in an input's memory."""
         return None
 
     def is_debug_tensor(self, name):
-        """False."""
-        return False
+        """Whether mark_debug named it."""
+        return any(debug.name == name and not debug.unfused for debug in self._plan.debug)
 
     # --- profiles
 
@@ -180,7 +213,9 @@ class ICudaEngine(Managed):
             raise ValueError(f"'{name}' is no input of the engine")
         given = self._plan.profiles[profile_index].shapes.get(name)
         if given is None:
-            given = _core.engine_profile(self._cores[profile_index], name)
+            tensor = self._tensors[name]
+            given = [tensor.own_shape(shape)
+                     for shape in profile_of(self._cores[profile_index], name)]
         return [Dims(shape) for shape in given]
 
     def get_tensor_profile_values(self, name, profile_index):
@@ -203,14 +238,19 @@ class ICudaEngine(Managed):
     num_aux_streams = property(lambda self: 0, doc="0")
 
     def get_engine_stat(self, stat):
-        """Bytes of weights."""
-        if stat == EngineStat.STRIPPED_WEIGHTS_SIZE:
-            return 0
-        return self._cores[0].weight_bytes()
+        """Bytes of weights: all, or those that the plan was built to leave out."""
+        recipe = self._plan.recipe
+        strippable = weights_of(recipe) if recipe is not None else {}
+        sizes = {v["constant"]: dtypes.byte_size(dtypes.from_lathe(v["dtype"]),
+                                                 math.prod(v["shape"]))
+                 for v in (recipe or {"values": ()})["values"] if v.get("constant") in strippable}
+        if EngineStat(stat) == EngineStat.STRIPPED_WEIGHTS_SIZE:
+            return sum(sizes.values()) if self._plan.strip else 0
+        return self._cores[0].weight_bytes() or sum(sizes.values())
 
     def get_device_memory_size_for_profile_v2(self, profile_index):
         """Bytes of activations at the profile's largest shapes."""
-        return _core.engine_device_memory_size(self._cores[profile_index])
+        return device_memory_size(self._cores[profile_index])
 
     def get_device_memory_size_for_profile(self, profile_index):
         """The same."""
@@ -242,22 +282,32 @@ class ICudaEngine(Managed):
     # --- making
 
     def serialize(self):
-        """The plan as IHostMemory."""
-        return IHostMemory(self._plan.to_bytes())
+        """The plan as IHostMemory; of an engine that was built stripped without its weights."""
+        return self.serialize_with_config(self.create_serialization_config())
 
     def create_serialization_config(self):
-        """An ISerializationConfig."""
-        return ISerializationConfig()
+        """An ISerializationConfig: INCLUDE_REFIT, and EXCLUDE_WEIGHTS of an engine that was built
+        with STRIP_PLAN."""
+        config = ISerializationConfig()
+        config.set_flag(SerializationFlag.INCLUDE_REFIT)
+        if self._plan.strip:
+            config.set_flag(SerializationFlag.EXCLUDE_WEIGHTS)
+        return config
 
     def serialize_with_config(self, config):
-        """The plan; with EXCLUDE_WEIGHTS or without INCLUDE_REFIT it still runs."""
-        lean = config.get_flag(SerializationFlag.EXCLUDE_WEIGHTS)
-        return IHostMemory(self._plan.to_bytes(with_recipe=not lean))
+        """The plan as the flags say."""
+        return IHostMemory(self._plan.to_bytes(
+            config.get_flag(SerializationFlag.INCLUDE_REFIT),
+            config.get_flag(SerializationFlag.EXCLUDE_WEIGHTS)))
 
     def create_execution_context(self, strategy=ExecutionContextAllocationStrategy.STATIC,
                                  **named):
         """A context, or None where one cannot be opened."""
         from ..errors import Error
+        if self._plan.lacks_weights:
+            self._report("create_execution_context: the engine was stripped of its weights: a "
+                         "Refitter gives them")
+            return None
         if isinstance(named.get("runtime_config", strategy), IRuntimeConfig):
             config = named.get("runtime_config", strategy)
         else:

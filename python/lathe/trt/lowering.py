@@ -10,6 +10,8 @@ from .. import _core
 from ..errors import UnsupportedError
 from ..network import Network, Value
 from . import dtypes
+from .formats import Layout
+from .unroll import bodies
 
 
 @dataclass
@@ -28,8 +30,12 @@ class Lowering:
         self.final, self.network = final, network
         self.net = network._parsed_base() or Network(network.name or "network")
         self.values = {}  # ITensor -> value
+        self.bodies = bodies(network) if final else {}  # of loops
+        self.turns = {}  # ILoop -> turn, of those that are being unrolled
+        self.unrolled, self.unrolled_layers = {}, 0  # results of loops; what they made
         self.weights = {}  # (layer name, role) -> name of a constant
-        self._facts = {}
+        self.layouts = {}  # name of an input or output -> Layout, where it is not linear
+        self._facts, self._constants = {}, {}
         self._layer = None
 
     # --- values
@@ -84,6 +90,25 @@ class Lowering:
             raise UnsupportedError(f"tensor '{tensor.name}' must be constant: it is {contents}")
         return contents
 
+    # --- inputs and outputs
+
+    def add_input(self, tensor, dtype, sizes):
+        """The value of a tensor that is a new input; its port has the binding's memory's shape."""
+        layout = Layout.of(tensor, sizes) if self.final else None
+        if layout is None:
+            return self.net.add_input(tensor.name, dtype, sizes)
+        self.layouts[tensor.name] = layout
+        return layout.enter(self, self.net.add_input(tensor.name, dtype,
+                                                     layout.memory_shape(sizes)))
+
+    def as_bound(self, tensor, value):
+        """The value of an output's port."""
+        layout = Layout.of(tensor, self.shape(value))
+        if layout is None:
+            return value
+        self.layouts[tensor.name] = layout
+        return layout.leave(self, value)
+
     # --- nodes
 
     def layer(self, state):
@@ -91,7 +116,10 @@ class Lowering:
         self._layer = state
 
     def _name(self):
-        return self._layer.name if self.final and self._layer is not None else ""
+        if not self.final or self._layer is None:
+            return ""
+        turns = ".".join(str(turn) for turn in self.turns.values())
+        return f"{self._layer.name} [turn {turns}]" if turns else self._layer.name
 
     def onnx(self, op, operands, attributes=None, results=None, opset=21, domain=""):
         """A node of an ONNX operator; its result, or the list of `results` of them."""
@@ -121,9 +149,12 @@ class Lowering:
             raise ValueError(f"{role.name} weights have {weights.size} elements, expected {wanted} "
                              f"for {tuple(shape)}")
         name = self.network._weight_names.get(weights._pointer, f"{state.name} {role.name}")
+        if (state.name, role) in self._constants:  # in another turn of a loop
+            return self._constants[state.name, role]
         value = self._borrow(weights, shape, name)
         if self.final:
             self.weights[(state.name, role)] = name
+            self._constants[state.name, role] = value
         return value
 
     def _borrow(self, weights, shape, name):

@@ -4,18 +4,18 @@ are asked for and turned into a lathe.Network when an engine is built."""
 from ..errors import Error, UnsupportedError
 from . import dtypes
 from .adders import Adders
+from .debug import NetworkDebug
 from .dims import as_dims
 from .enums import DataType, NetworkDefinitionCreationFlag, Severity
 from .interface import Managed
 from .layers.base import ILayer, LayerState
 from .lowering import Lowering
-from .support import Setting, accepted
+from .support import Setting
 from .tensor import ITensor
+from .unroll import inside
 
-_NO_DEBUG = "tensors are not handed to a debug listener; mark it as an output"
 
-
-class INetworkDefinition(Managed, Adders):
+class INetworkDefinition(Managed, Adders, NetworkDebug):
     """A network under construction, made by Builder.create_network."""
 
     error_recorder = Setting(None, "told of errors too")
@@ -145,7 +145,7 @@ class INetworkDefinition(Managed, Adders):
     def __bool__(self):
         return True
 
-    # --- refitting and debugging
+    # --- refitting
 
     def set_weights_name(self, weights, name):
         """What a refitter calls the weights."""
@@ -166,30 +166,6 @@ class INetworkDefinition(Managed, Adders):
     def are_weights_marked_refittable(self, name):
         """Whether they were marked."""
         return str(name) in self._refittable
-
-    @accepted(_NO_DEBUG)
-    def mark_debug(self, tensor):
-        """Remembered only."""
-        self._debug.add(tensor)
-        return True
-
-    def unmark_debug(self, tensor):
-        """The reverse."""
-        self._debug.discard(tensor)
-        return True
-
-    def is_debug_tensor(self, tensor):
-        """Whether it was marked."""
-        return tensor in self._debug
-
-    @accepted(_NO_DEBUG)
-    def mark_unfused_tensors_as_debug_tensors(self):
-        """Without effect."""
-        return True
-
-    def unmark_unfused_tensors_as_debug_tensors(self):
-        """Without effect."""
-        return True
 
     # --- inference
 
@@ -251,13 +227,17 @@ class INetworkDefinition(Managed, Adders):
         shape = tensor._shape if tensor._shape is not None else sizes
         known = [tensor.get_dimension_name(d) if size < 0 else size
                  for d, size in enumerate(shape)]
-        value = low.net.add_input(tensor.name, dtypes.to_lathe(tensor._dtype or dtype), known)
+        value = low.add_input(tensor, dtypes.to_lathe(tensor._dtype or dtype), known)
         low.values[tensor] = low.cast(value, dtypes.to_lathe(dtype))
 
     def _lower_tensor(self, low, tensor):
         """The value of a tensor that is not known yet."""
         if tensor._producer is None:
             raise ValueError(f"tensor '{tensor.name}' is not of this network")
+        loop = inside(low, tensor._producer)
+        if loop is not None:
+            raise ValueError(f"tensor '{tensor.name}' is inside of loop '{loop}': add_loop_output "
+                             "hands it out")
         self._lower_layer(low, tensor._producer)
         return low.values[tensor]
 
@@ -268,10 +248,9 @@ class INetworkDefinition(Managed, Adders):
         previous = low._layer
         low.layer(state)
         try:
-            reason = view.REFUSAL
-            if reason and low.final:
-                raise UnsupportedError(reason)
-            results = view._placeholder(low) if reason else view._lower(low)
+            if view.REFUSAL and low.final:
+                raise UnsupportedError(view.REFUSAL)
+            results = view._lower(low) if low.final else view._infer(low)
         except (Error, ValueError, TypeError) as error:
             text = f"layer '{state.name}' ({state.view.TITLE}): {error}"
             if str(error).startswith("layer '"):
@@ -300,7 +279,8 @@ class INetworkDefinition(Managed, Adders):
             raise ValueError("the network has no output: mark_output names one")
         low = self._prepared(final=True)
         for state in self._layers:
-            self._lower_layer(low, state)
+            if inside(low, state) is None:
+                self._lower_layer(low, state)
         if self._source is not None:
             self._source.rewire(self, low)
         taken = set()
@@ -308,6 +288,7 @@ class INetworkDefinition(Managed, Adders):
             value = low.value(tensor)
             if tensor._dtype is not None and not tensor.is_network_input:
                 value = low.cast(value, dtypes.to_lathe(tensor._dtype))
+            value = low.as_bound(tensor, value)
             if value in taken or value.kind != "result":
                 value = low.onnx("Identity", [value])
             taken.add(value)

@@ -9,6 +9,7 @@ from ..network import Network
 from . import dtypes
 from . import enums as e
 from .dims import Dims
+from .formats import Layout
 from .layers import VIEWS
 from .layers.base import LayerState
 from .tensor import ITensor
@@ -150,6 +151,7 @@ class ParsedModel:
         retyped = any(t._dtype not in (None, t._declared[0]) or t._name != t._origin
                       for t in trt_network._inputs)
         added = any(t._origin is None for t in trt_network._inputs)
+        formatted = low.final and any(Layout.of(t, list(t.shape)) for t in trt_network._inputs)
         for tensor in trt_network._inputs:
             if tensor._origin is None:
                 trt_network._lower_input(low, tensor)
@@ -159,11 +161,11 @@ class ParsedModel:
             shape = _merged(tensor, value)
             if tensor._shape is not None:
                 net.set_input(value, value.dtype, shape)
-            if not retyped and not added:
+            if not retyped and not added and not formatted:
                 continue
             kind, asked = value.dtype, dtypes.to_lathe(tensor.dtype)
             value.name = f"{value.name} as the model has it"
-            fresh = net.add_input(tensor.name, asked, shape)
+            fresh = low.add_input(tensor, asked, shape)
             low.values[tensor] = low.cast(fresh, kind)
             net.replace(value, low.values[tensor])
             net.remove(value)

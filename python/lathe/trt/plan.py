@@ -4,13 +4,18 @@
 One profile and nothing to refit: the bytes of Lathe's engine, which `lathe run` opens as well. Else
 a container (docs/adr/0008): magic, SHA-256 of the rest, length of a JSON text, the text, then blobs
 one after another whose lengths it lists. Engines among them are Lathe's, each with its own hashes.
+A container is also what says more than an engine can: formats, debug tensors, weights left out.
 """
 import hashlib
 import json
 import struct
 from dataclasses import dataclass, field
 
+from .. import _core
 from ..errors import InputError
+from .debug import DebugTensor
+from .formats import Layout
+from .stripped import StrippedEngine, weights_of
 
 MAGIC = b"LATHEPLN"
 _FIXED = struct.Struct("<8s32sQ")
@@ -23,6 +28,7 @@ class ProfilePlan:
 
     engine: bytes
     shapes: dict = field(default_factory=dict)
+    facts: dict | None = None  # of an engine that the plan does not hold: stripped.py
 
 
 @dataclass
@@ -34,22 +40,53 @@ class Plan:
     recipe: dict | None = None  # how a refitter builds it again: recipe.py
     blobs: list = field(default_factory=list)  # of the recipe
     cache: bytes = b""  # what was measured, for refitting
+    layouts: dict = field(default_factory=dict)  # Layout of each binding that is not linear
+    debug: list = field(default_factory=list)  # DebugTensors: outputs that no binding shows
+    debug_sync: bool = False  # contexts wait behind each step
+    strip: bool = False  # it was built to be kept without weights
 
-    def to_bytes(self, with_recipe=True):
-        """The plan; without a recipe the engine can not be refitted."""
-        recipe = self.recipe if with_recipe else None
-        if len(self.profiles) == 1 and recipe is None:
+    @property
+    def lacks_weights(self):
+        """Whether it was read without weights, and not refitted since."""
+        return any(profile.facts for profile in self.profiles)
+
+    def to_bytes(self, with_recipe=True, without_weights=False):
+        """The plan. Without a recipe the engine can not be refitted; without weights it must be."""
+        without_weights = self.lacks_weights or without_weights and self.recipe is not None
+        recipe = self.recipe if with_recipe or without_weights else None
+        bare = not (recipe or self.layouts or self.debug or self.debug_sync)
+        if len(self.profiles) == 1 and bare:
             return self.profiles[0].engine
-        blobs = [p.engine for p in self.profiles]
+        profiles = [_stripped(p) for p in self.profiles] if without_weights else self.profiles
+        blobs = [p.engine for p in profiles]
         if recipe is not None:
-            blobs += [self.cache, *self.blobs]
+            left_out = set(weights_of(recipe).values()) if without_weights else ()
+            blobs += [self.cache, *(b"" if k in left_out else blob
+                                    for k, blob in enumerate(self.blobs))]
         head = {"version": _VERSION, "name": self.name, "recipe": recipe,
-                "profiles": [p.shapes for p in self.profiles], "sizes": [len(b) for b in blobs]}
+                "profiles": [p.shapes for p in self.profiles], "sizes": [len(b) for b in blobs],
+                "formats": {name: at.to_json() for name, at in self.layouts.items()},
+                "debug": [tensor.to_json() for tensor in self.debug],
+                "debug_sync": self.debug_sync, "strip": self.strip,
+                "facts": [p.facts for p in profiles]}
         text = json.dumps(head, sort_keys=True).encode()
         digest = hashlib.sha256(text)
         for blob in blobs:
             digest.update(blob)
         return b"".join([_FIXED.pack(MAGIC, digest.digest(), len(text)), text, *blobs])
+
+    def memory_shapes(self, shapes):
+        """A profile's shapes as the engine's ports have them, which is what it is built with."""
+        return {name: [self.layouts[name].memory_shape(s) if name in self.layouts else list(s)
+                       for s in three] for name, three in shapes.items()}
+
+
+def _stripped(profile):
+    """A profile with facts instead of its engine."""
+    if profile.facts:
+        return profile
+    facts = StrippedEngine.facts(_core.Engine.parse(profile.engine))
+    return ProfilePlan(b"", profile.shapes, facts)
 
 
 def is_container(data):
@@ -86,9 +123,15 @@ def _assembled(head, body):
         blobs.append(bytes(body[offset:offset + size]))
         offset += size
     count = len(head["profiles"])
-    profiles = [ProfilePlan(blob, shapes) for blob, shapes in zip(blobs, head["profiles"])]
+    facts = head.get("facts") or [None] * count
+    for known in filter(None, facts):
+        StrippedEngine(known)
+    profiles = [ProfilePlan(*parts) for parts in zip(blobs, head["profiles"], facts)]
     if not profiles or len(profiles) != count:
         raise InputError("the plan is damaged: it holds no profile")
     rest = blobs[count:]
     cache = rest.pop(0) if head["recipe"] is not None else b""
-    return Plan(profiles, head["name"], head["recipe"], rest, cache)
+    layouts = {name: Layout.from_json(facts) for name, facts in head.get("formats", {}).items()}
+    debug = [DebugTensor.from_json(facts) for facts in head.get("debug", [])]
+    return Plan(profiles, head["name"], head["recipe"], rest, cache, layouts, debug,
+                bool(head.get("debug_sync")), bool(head.get("strip")))

@@ -11,6 +11,7 @@ from . import dtypes, recipe
 from .enums import Severity, TensorLocation, WeightsRole
 from .interface import Interface
 from .logger import check_logger
+from .stripped import weights_of
 from .support import Setting
 from .timing_cache import CacheFile, ITimingCache
 from .weights import Weights, as_weights
@@ -86,8 +87,14 @@ class Refitter(Interface):
         return list(self._names)
 
     def get_missing_weights(self):
-        """[]: weights that are not given stay."""
-        return []
+        """Names of weights that a stripped engine lacks and that are not given; weights that an
+        engine has stay unless others are given."""
+        plan = self._engine._plan
+        if not plan.lacks_weights:
+            return []
+        return [name for name, blob in weights_of(plan.recipe).items()
+                if name not in self._given and not plan.blobs[blob]
+                and self.get_weights_prototype(name).size]
 
     def get_all(self):
         """(layers, roles) of all refittable weights that a layer of the API owns."""
@@ -95,8 +102,10 @@ class Refitter(Interface):
         return [layer for layer, _ in keys], [role for _, role in keys]
 
     def get_missing(self):
-        """([], []): weights that are not given stay."""
-        return [], []
+        """(layers, roles) of the missing weights that a layer of the API owns."""
+        missing = self.get_missing_weights()
+        keys = [key for key, name in self._roles.items() if name in missing]
+        return [layer for layer, _ in keys], [role for _, role in keys]
 
     def get_named_weights(self, weights_name):
         """What was given, else the engine's own."""
@@ -151,6 +160,10 @@ class Refitter(Interface):
 
     def _refit(self):
         plan = self._engine._plan
+        missing = self.get_missing_weights()
+        if missing:
+            raise ValueError("the engine was stripped of its weights; missing are "
+                             f"{', '.join(missing)}")
         replaced = {name: self._bytes(name, weights) for name, weights in self._given.items()}
         model = recipe.read(plan.recipe, plan.blobs, replaced).finish()
         with CacheFile(ITimingCache(plan.cache)) as cache:
@@ -158,7 +171,7 @@ class Refitter(Interface):
                                           None).serialize()
                        for profile, core in zip(plan.profiles, self._engine._cores)]
         for profile, engine in zip(plan.profiles, engines):
-            profile.engine = engine
+            profile.engine, profile.facts = engine, None
         for name, data in replaced.items():
             plan.blobs[self._constants[name]["blob"]] = data
         self._engine._load()
@@ -179,7 +192,7 @@ class Refitter(Interface):
         kept = self._engine._plan.recipe["refit"]["options"]
         options = _core.BuildOptions()
         options.device = os.environ.get("LATHE_DEVICE") or device
-        options.shapes = {name: [list(s) for s in three] for name, three in profile.shapes.items()}
+        options.shapes = self._engine._plan.memory_shapes(profile.shapes)
         options.threads, options.timing_cache = self.max_threads, cache_path
         for name, value in kept.items():
             setattr(options, name, value)

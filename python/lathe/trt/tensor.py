@@ -4,10 +4,10 @@ from . import dtypes
 from .calibrators import REFUSAL as NO_CALIBRATION
 from .dims import Dims, as_dims
 from .enums import DataType, TensorFormat, TensorLocation
+from .formats import chosen
 from .interface import Interface
 from .support import Accepted, RefusedAtBuild
 
-# Bits of TensorFormat that name memory layouts which bindings of Lathe's engines do not have.
 LINEAR_ONLY = 1 << int(TensorFormat.LINEAR)
 
 
@@ -86,15 +86,17 @@ class ITensor(Interface):
 
     @property
     def allowed_formats(self):
-        """A mask of TensorFormat; bindings of Lathe are LINEAR."""
+        """A mask of TensorFormat. An input's or output's binding is LINEAR where that is among
+        them, else in the first format that Lathe has: formats.py says where elements lie."""
         return self._formats
 
     @allowed_formats.setter
     def allowed_formats(self, mask):
         self._formats = int(mask)
-        if not self._formats & LINEAR_ONLY:
-            self._network._warn(f"tensor '{self.name}': only TensorFormat.LINEAR is supported; the "
-                                "binding stays linear")
+        if chosen(self._formats) is None:
+            names = ", ".join(f.name for f in TensorFormat if self._formats >> int(f) & 1)
+            self._network._warn(f"tensor '{self.name}': TensorFormat {names or 'none'}: there is "
+                                "no DLA; the binding stays linear")
 
     @property
     def is_network_input(self):

@@ -172,6 +172,10 @@ class ILayer(Interface):
     def _lower(self, low):
         raise NotImplementedError(type(self).__name__)
 
+    def _infer(self, low):
+        """What stands for the results while the network is under construction."""
+        return self._placeholder(low) if self.REFUSAL else self._lower(low)
+
     def _placeholder(self, low):
         """Shapes of a refused layer's results, as far as they can be told."""
         first = low.info(low.value(self._state.inputs[0]))
