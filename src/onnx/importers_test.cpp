@@ -114,6 +114,30 @@ TEST(Importers, AQuantizationScaleOfZeroIsRefused) {
   EXPECT_EQ(m.error(), "node 'my_QuantizeLinear' (QuantizeLinear): scale[0] is 0");
 }
 
+TEST(Importers, SpaceToDepthOrdersBlocksByItsMode) {
+  const std::pair<const char*, std::vector<double>> cases[] = {{"DCR", {0, 4, 1, 5, 2, 6, 3, 7}},
+                                                               {"CRD", {0, 1, 2, 3, 4, 5, 6, 7}}};
+  for (const auto& [mode, expected] : cases) {
+    TestModel m(28);
+    m.input("x", 1, {1, 2, 2, 2}).node("SpaceToDepth", {"x"}, {"y"}).attr("blocksize", 2);
+    m.output("y").attribute("mode", 3).set_s(mode);
+    Result<Graph> g = m.load();
+    ASSERT_TRUE(g.ok()) << g.status().message();
+    const auto x = HostTensor::of<float>({1, 2, 2, 2}, {0, 1, 2, 3, 4, 5, 6, 7});
+    EXPECT_EQ(run(*g, {x}), expected) << mode;
+  }
+}
+
+TEST(Importers, AnAttentionWindowIsRefused) {
+  TestModel m(25);
+  for (const char* name : {"q", "k", "v"}) m.input(name, 1, {1, 1, 4, 8});
+  m.node("Attention", {"q", "k", "v"}, {"y"}).attr("left_window_size", 2).output("y");
+  Result<Graph> g = m.load();
+  ASSERT_FALSE(g.ok());
+  EXPECT_NE(g.status().message().find("left_window_size is not implemented"), std::string::npos)
+      << g.status().message();
+}
+
 TEST(Importers, AnAbsurdEinsumIsRefused) {
   for (const char* equation : {"ij,jk", "i->ii", "...i.", "i1->i", "ij->k"}) {
     TestModel m(13);

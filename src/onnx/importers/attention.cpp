@@ -47,6 +47,9 @@ Result<Value*> with_past(NodeImport& n, Value* x, size_t past, size_t present) {
 
 Status check_simple(NodeImport& n) {
   if (n.f("softcap", 0) != 0) return unsupported("softcap is not implemented");
+  for (const char* side : {"left_window_size", "right_window_size"}) {
+    if (n.i(side, -1) != -1) return unsupported("{} is not implemented", side);
+  }
   if (n.in(6)) return unsupported("nonpad_kv_seqlen is not implemented");
   if (n.wants(3)) return unsupported("qk_matmul_output is not implemented");
   if (n.i("is_causal", 0) != 0 && n.in(4)) {

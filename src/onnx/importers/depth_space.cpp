@@ -20,16 +20,16 @@ Status import_depth_space(NodeImport& n) {
   const int64_t b = n.i("blocksize", 0);
   if (s.rank() != 4) return invalid("the input {} has not four dimensions", s.to_string());
   if (b < 1 || b > 65536) return invalid("blocksize is {}", b);
-  if (n.type() == "SpaceToDepth") {
-    const Dim h = LATHE_TRY(divided(s[2], b, "height")), w = LATHE_TRY(divided(s[3], b, "width"));
-    Value* y = LATHE_TRY(n.reshape(x, {s[0], s[1], h, b, w, b}));
-    y = LATHE_TRY(n.transpose(y, {0, 3, 5, 1, 2, 4}));
-    return n.result(LATHE_TRY(n.reshape(y, {s[0], s[1] * (b * b), h, w})));
-  }
-  const Dim c = LATHE_TRY(divided(s[1], b * b, "channels"));
   const std::string mode = n.s("mode", "DCR");
   if (mode != "DCR" && mode != "CRD") return invalid("mode is '{}', not DCR or CRD", mode);
   const bool dcr = mode == "DCR";
+  if (n.type() == "SpaceToDepth") {
+    const Dim h = LATHE_TRY(divided(s[2], b, "height")), w = LATHE_TRY(divided(s[3], b, "width"));
+    Value* y = LATHE_TRY(n.reshape(x, {s[0], s[1], h, b, w, b}));
+    y = LATHE_TRY(n.transpose(y, dcr ? Ints{0, 3, 5, 1, 2, 4} : Ints{0, 1, 3, 5, 2, 4}));
+    return n.result(LATHE_TRY(n.reshape(y, {s[0], s[1] * (b * b), h, w})));
+  }
+  const Dim c = LATHE_TRY(divided(s[1], b * b, "channels"));
   Value* y = LATHE_TRY(
       n.reshape(x, dcr ? Dims{s[0], b, b, c, s[2], s[3]} : Dims{s[0], c, b, b, s[2], s[3]}));
   y = LATHE_TRY(n.transpose(y, dcr ? Ints{0, 3, 4, 1, 5, 2} : Ints{0, 1, 4, 2, 5, 3}));
