@@ -60,7 +60,7 @@ HWY_INLINE VF polynomial(VF x, const float (&c)[kCount]) {
 HWY_INLINE hn::Mask<F> is_nan(VF x) { return hn::Not(hn::Eq(x, x)); }
 
 // The larger and smaller where b is no NaN; a NaN in a stays.
-#if HWY_TARGET == HWY_SCALAR
+#if HWY_TARGET == HWY_SCALAR || HWY_TARGET == HWY_EMU128
 HWY_INLINE VF at_least(VF a, VF b) { return hn::IfThenElse(hn::Lt(a, b), b, a); }
 HWY_INLINE VF at_most(VF a, VF b) { return hn::IfThenElse(hn::Lt(b, a), b, a); }
 #else  // x86 returns the second operand where one is NaN
@@ -184,7 +184,8 @@ HWY_INLINE VF reciprocal_estimate(VF d) {
   return hn::MulAdd(y, hn::NegMulAdd(d, y, splat(1.0f)), y);
 }
 
-#if HWY_TARGET == HWY_SCALAR
+// Without fused multiply-add: below, n is taken from a product that must not be rounded.
+#if HWY_TARGET > HWY_AVX2
 HWY_INLINE VF sigmoid(VF x) { return hn::Div(splat(1.0f), hn::Add(splat(1.0f), exp(hn::Neg(x)))); }
 #else
 // 1 / (1 + 2^t) with t = -x log2(e) = n + r. What activation functions cost is this function, so it
