@@ -7,8 +7,8 @@
 Nothing is claimed by hand. A name is looked up in the module itself; a method or class whose mark
 makes it warn or raise is read by that mark; a layer is added and asked whether a build refuses it;
 a member of an enumeration is handed to what takes it, and what that says decides. Loops,
-conditionals, debug tensors, formats and plans without weights are used, run and compared:
-trt_attempts.py.
+conditionals, debug tensors, formats, algorithm selectors and plans without weights are used, run and
+compared: trt_attempts.py.
 """
 import argparse
 import collections
@@ -87,7 +87,8 @@ def with_type(bench, dtype):
 
 # Flags that are more than a setting.
 FLAGS = {trt.BuilderFlag.STRIP_PLAN: attempts.strip_plan,
-         trt.BuilderFlag.DEBUG: attempts.debug_flag}
+         trt.BuilderFlag.DEBUG: attempts.debug_flag,
+         trt.BuilderFlag.REJECT_EMPTY_ALGORITHMS: lambda b, flag: attempts.algorithms(b, [flag])}
 
 
 def with_flag(bench, flag):
@@ -163,6 +164,9 @@ def added(bench, name):
     for mark in (type(made),):
         if getattr(mark, "lathe_refused", None):
             raise NotImplementedError(mark.lathe_refused)
+
+
+TRIALS = {}  # outcomes of the attempts that several names share
 
 
 def marks(thing):
@@ -249,9 +253,10 @@ def probe(module, text):
         plain = re.sub(r" \((override|subclassed)\)$", "", text)
         attempt = attempts.attempt_of(plain)
         if attempt is not None:
-            status, reason = Bench(module).outcome(attempt)
-            if status != SUPPORTED:
-                return status, reason
+            if attempt not in TRIALS:
+                TRIALS[attempt] = Bench().outcome(attempt)
+            if TRIALS[attempt][0] != SUPPORTED:
+                return TRIALS[attempt]
         if match := re.fullmatch(r"class\((\w+)\)", plain):
             owner = getattr(module, match[1])
             type("Derived", (owner,), {})

@@ -32,15 +32,17 @@ def sample(*shape):
     return np.random.default_rng(7).standard_normal(shape).astype(np.float32)
 
 
-def engine_of(bench, define, x, flags=()):
-    """The engine of `define(network, x)`, which gives y."""
+def engine_of(bench, define, x, flags=(), level=0, **settings):
+    """The engine of `define(network, x)`, which gives y, and its plan."""
     network = bench.builder.create_network(0)
     y = define(network, network.add_input("x", trt.float32, x.shape))
     y.name = "y"
     network.mark_output(y)
     config = bench.builder.create_builder_config()
     config.set_timing_cache(config.create_timing_cache(b""), False)
-    config.builder_optimization_level = 0
+    config.builder_optimization_level = level
+    for name, value in settings.items():
+        setattr(config, name, value)
     for flag in flags:
         config.set_flag(flag)
     with on_the_cpu():
@@ -199,6 +201,35 @@ def debug_flag(bench, flag):
     assert len(context._times) == engine.num_layers
 
 
+class Slowest(trt.IAlgorithmSelector):
+    """Takes the slowest algorithm of each step."""
+
+    def __init__(self):
+        trt.IAlgorithmSelector.__init__(self)
+        self.chosen, self.reported = set(), set()
+
+    def select_algorithms(self, context, choices):
+        self.chosen.add((context.name, choices[-1].algorithm_variant.implementation))
+        assert choices[-1].timing_msec > 0 and context.get_shape(0)
+        return [len(choices) - 1]
+
+    def report_algorithms(self, contexts, choices):
+        self.reported = {(context.name, choice.algorithm_variant.implementation)
+                         for context, choice in zip(contexts, choices)}
+
+
+def algorithms(bench, flags=()):
+    """A selector's choice is what the engine has."""
+    x, selector = sample(1, 3, 12, 12), Slowest()
+
+    def define(network, t):
+        return network.add_convolution_nd(t, 4, (3, 3), sample(4, 3, 3, 3)).get_output(0)
+
+    engine_of(bench, define, x, flags, level=3, algorithm_selector=selector)
+    assert any("Convolution" in name for name, _ in selector.reported)
+    assert selector.reported <= selector.chosen
+
+
 # Names, and what is done for them.
 ATTEMPTS = [
     (r"ILoop\..*|(trt\.)?I\w*(Loop|Recurrence|Iterator|TripLimit)\w*Layer(\..*)?|"
@@ -209,6 +240,7 @@ ATTEMPTS = [
      r"set_\w+_debug_state|get_debug_state)", debugging),
     (r"INetworkDefinition\.\w*mark_unfused_tensors_as_debug_tensors|"
      r"IExecutionContext\.unfused_tensors_debug_state", lambda b: debugging(b, unfused=True)),
+    (r"IBuilderConfig\.algorithm_selector|(trt\.)?IAlgorithm.*|class\(IAlgorithm.*", algorithms),
 ]
 
 

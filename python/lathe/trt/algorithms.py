@@ -1,45 +1,109 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Algorithm selectors: accepted with a warning; Lathe's choice is steered by its timing cache."""
+"""Algorithm selectors. An engine is built, its steps' measured candidates are shown to the selector,
+and what it leaves out is given times in the timing cache that nothing would choose; then the engine
+is built anew, without measuring what is known. That may fuse otherwise and so raise new questions:
+they are asked as well. Steps of one operation were measured once, and are asked once."""
+import re
+import zlib
+from dataclasses import dataclass
+
+from . import dtypes
+from .dims import Dims
+from .timing_cache import ITimingCache
+
+_TENSOR = re.compile(r"(\w+)\[([\d,]*)\]")
+_NEVER = 1e6  # seconds: the time of what was not selected
 
 
 class IAlgorithmIOInfo:
-    """Formats of one operand of an algorithm."""
+    """The type and strides of one operand or result, row-major."""
 
-    dtype = property(lambda self: None)
-    strides = property(lambda self: ())
-    vectorized_dim = property(lambda self: -1)
-    components_per_element = property(lambda self: 1)
+    vectorized_dim = property(lambda self: -1, doc="-1")
+    components_per_element = property(lambda self: 1, doc="1")
+
+    def __init__(self, dtype, shape):
+        self._dtype, self._shape = dtype, shape
+
+    @property
+    def dtype(self):
+        """The DataType; None for a type that the API lacks."""
+        try:
+            return dtypes.from_lathe(self._dtype)
+        except TypeError:
+            return None
+
+    @property
+    def strides(self):
+        """Elements between neighbours."""
+        strides, step = [], 1
+        for size in reversed(self._shape):
+            strides.insert(0, step)
+            step *= size
+        return Dims(strides)
 
 
 class IAlgorithmVariant:
-    """Names an algorithm."""
+    """Names an algorithm: numbers of the tactic's and its configuration's names."""
 
-    implementation = property(lambda self: 0)
-    tactic = property(lambda self: 0)
+    def __init__(self, tactic, config):
+        self._numbers = zlib.crc32(tactic.encode()), zlib.crc32(config.encode())
+
+    implementation = property(lambda self: self._numbers[0], doc="which tactic")
+    tactic = property(lambda self: self._numbers[1], doc="how it is configured")
 
 
-class IAlgorithmContext:
-    """The layer that algorithms are for."""
+@dataclass(frozen=True)
+class _Line:
+    """A line of a timing cache: one candidate of one operation."""
 
-    name = property(lambda self: "")
-    num_inputs = property(lambda self: 0)
-    num_outputs = property(lambda self: 0)
+    key: str
+    seconds: float
+    workspace: int
 
-    def get_shape(self, index):
-        """Shapes of an operand."""
-        return []
+    @property
+    def parts(self):
+        """(operation with its device, tactic, configuration)"""
+        operation, tactic, config = self.key.rsplit("|", 2)
+        return operation, tactic.split("@")[0], config
 
 
 class IAlgorithm:
-    """One way to compute a layer."""
+    """One way to compute a step."""
 
-    algorithm_variant = property(lambda self: IAlgorithmVariant())
-    timing_msec = property(lambda self: 0.0)
-    workspace_size = property(lambda self: 0)
+    def __init__(self, line):
+        self._line = line
+
+    timing_msec = property(lambda self: self._line.seconds * 1e3, doc="what was measured")
+    workspace_size = property(lambda self: self._line.workspace, doc="bytes that it takes")
+
+    @property
+    def algorithm_variant(self):
+        """Its IAlgorithmVariant."""
+        return IAlgorithmVariant(*self._line.parts[1:])
 
     def get_algorithm_io_info(self, index):
-        """Formats of an operand."""
-        return IAlgorithmIOInfo()
+        """Type and strides of operand or, behind the operands, result `index`; or None."""
+        tensors = [t for part in _operands(self._line.parts[0]) for t in part]
+        return IAlgorithmIOInfo(*tensors[index]) if 0 <= index < len(tensors) else None
+
+    def __repr__(self):
+        return f"<IAlgorithm {' '.join(filter(None, self._line.parts[1:]))}>"
+
+
+class IAlgorithmContext:
+    """The step that algorithms are for."""
+
+    def __init__(self, name, operation):
+        self._name, self._tensors = name, _operands(operation)
+
+    name = property(lambda self: self._name, doc="the names of its layers")
+    num_inputs = property(lambda self: len(self._tensors[0]), doc="operands, weights too")
+    num_outputs = property(lambda self: len(self._tensors[1]), doc="results")
+
+    def get_shape(self, index):
+        """Dims of operand or result `index`: three times those that it was measured at."""
+        tensors = [t for part in self._tensors for t in part]
+        return [Dims(tensors[index][1])] * 3 if 0 <= index < len(tensors) else []
 
 
 class IAlgorithmSelector:
@@ -49,8 +113,85 @@ class IAlgorithmSelector:
         pass
 
     def select_algorithms(self, context, choices):
-        """Indices of the choices that may be used."""
+        """Indices of the choices that may be used; []: Lathe chooses, or the build fails with
+        BuilderFlag.REJECT_EMPTY_ALGORITHMS."""
         return list(range(len(choices)))
 
     def report_algorithms(self, contexts, choices):
-        """Receives what was chosen."""
+        """Receives what was chosen, one algorithm for each context."""
+
+
+def _operands(operation):
+    """(operands, results) of an operation's text, each (type, sizes)."""
+    before, _, after = operation.rpartition(" -> ")
+    before = before[before.rfind("}(") + 1:]
+    return tuple([(kind, [int(s) for s in sizes.split(",") if s])
+                  for kind, sizes in _TENSOR.findall(part)] for part in (before, after))
+
+
+class Selection:
+    """A selector's choices, enforced through a timing cache of their own."""
+
+    def __init__(self, selector, reject_empty, cache):
+        self._selector, self._reject_empty = selector, reject_empty
+        self.cache = ITimingCache(cache._data)
+        self._allowed = {}  # operation -> keys
+
+    def settle(self, engines, rebuild):
+        """Asks for the steps of `engines()` and calls rebuild(cache) until nothing is new."""
+        while self._ask(engines()):
+            self._pin()
+            rebuild(self.cache)
+        found = self._measured(engines())
+        self._selector.report_algorithms([context for context, _ in found],
+                                         [IAlgorithm(line) for _, line in found])
+
+    def _lines(self):
+        for text in self.cache._lines().values():
+            seconds, _, _, workspace, _, key = text.decode().rstrip("\n").split("\t")
+            if not key.startswith("chain|"):
+                yield _Line(key, float(seconds), int(workspace))
+
+    def _measured(self, engines):
+        """[(context, line of what was chosen)] of the steps that were measured."""
+        lines = {(line.seconds, *line.parts[1:]): line for line in self._lines()}
+        found = []
+        for step in (step for engine in engines for step in engine.steps()):
+            line = lines.get((step.seconds, step.tactic, step.config))
+            if line is not None:
+                found.append((IAlgorithmContext(step.name, line.parts[0]), line))
+        return found
+
+    def _ask(self, engines):
+        """Whether the selector was asked for an operation that it had not been asked for."""
+        choices = {}
+        for line in self._lines():
+            choices.setdefault(line.parts[0], []).append(line)
+        new = False
+        for context, line in self._measured(engines):
+            operation = line.parts[0]
+            if operation not in self._allowed:
+                self._allowed[operation] = self._selected(context, choices[operation])
+                new = True
+        return new
+
+    def _selected(self, context, lines):
+        lines = sorted(lines, key=lambda line: line.seconds)
+        chosen = list(self._selector.select_algorithms(context, [IAlgorithm(n) for n in lines]))
+        if not chosen and self._reject_empty:
+            raise ValueError(f"the algorithm selector left nothing for '{context.name}' "
+                             "(REJECT_EMPTY_ALGORITHMS)")
+        for index in chosen:
+            if not 0 <= index < len(lines):
+                raise ValueError(f"the algorithm selector chose {index} of {len(lines)} for "
+                                 f"'{context.name}'")
+        return {lines[index].key for index in chosen} or {line.key for line in lines}
+
+    def _pin(self):
+        """Gives what was left out a time that nothing would choose."""
+        lines = self.cache._lines()
+        for line in self._lines():
+            if line.key not in self._allowed.get(line.parts[0], (line.key,)):
+                rest = lines[line.key].split(b"\t", 1)[1]
+                lines[line.key] = repr(_NEVER).encode() + b"\t" + rest
+        self.cache._store(lines)

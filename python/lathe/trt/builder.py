@@ -6,12 +6,13 @@ import os
 from .. import _core
 from ..errors import Cancelled, Error, UnsupportedError
 from . import recipe
+from .algorithms import Selection
 from .config import REFUSED_FLAGS, IBuilderConfig
 from .enums import (BuilderFlag, DataType, LayerType, NetworkDefinitionCreationFlag, Severity,
                     WeightsRole)
 from .interface import Managed
 from .logger import check_logger
-from .memory import IHostMemory
+from .memory import IHostMemory, described_memory
 from .network import INetworkDefinition
 from .plan import Plan, ProfilePlan
 from .plugins import get_plugin_registry
@@ -127,6 +128,10 @@ class Builder(Managed):
         self._check_flags(network, config)
         low = network._lowered()
         low.net.check()
+        if config.get_flag(F.DIRECT_IO) and low.layouts:
+            name, layout = next(iter(low.layouts.items()))
+            raise UnsupportedError(f"BuilderFlag.DIRECT_IO: tensor '{name}' is reformatted from or "
+                                   f"to {layout.format.name}")
         return low
 
     def _check_flags(self, network, config):
@@ -148,17 +153,32 @@ class Builder(Managed):
         refit = any(config.get_flag(f) for f in (F.REFIT, F.REFIT_IDENTICAL, F.REFIT_INDIVIDUAL,
                                                  F.STRIP_PLAN))
         cache = config.get_timing_cache()
-        if refit and cache is None:
+        if cache is None and (refit or config.algorithm_selector is not None):
             cache = ITimingCache()
         plan = Plan([ProfilePlan(b"", shapes) for shapes in profiles], network.name,
                     layouts=low.layouts, debug_sync=config.get_flag(F.DEBUG),
                     strip=config.get_flag(F.STRIP_PLAN))
         unfused = self._unfused(plan, network, config, cache) if network._debug_unfused else ()
         plan.debug = network._mark_debug_outputs(low, unfused)
-        self._build_engines(plan, low.net.finish(), network, config, cache)
+        cache = self._build_all(plan, low.net.finish(), network, config, cache)
         if refit:
             self._add_recipe(plan, low, network, config, cache)
         return plan
+
+    def _build_all(self, plan, model, network, config, cache):
+        """The plan's engines, with what an algorithm selector chooses; the cache that has it."""
+        self._build_engines(plan, model, network, config, cache, config.progress_monitor)
+        if config.algorithm_selector is None:
+            return cache
+        if config.get_flag(F.DISABLE_TIMING_CACHE):
+            raise ValueError("an algorithm selector chooses through the timing cache: clear "
+                             "BuilderFlag.DISABLE_TIMING_CACHE")
+        selection = Selection(config.algorithm_selector,
+                              config.get_flag(F.REJECT_EMPTY_ALGORITHMS), cache)
+        selection.settle(
+            lambda: [_core.Engine.parse(profile.engine) for profile in plan.profiles],
+            lambda pinned: self._build_engines(plan, model, network, config, pinned, None))
+        return selection.cache
 
     def _unfused(self, plan, network, config, cache):
         """Tensors that fusion leaves, from a build of the first profile without debug tensors."""
@@ -168,16 +188,18 @@ class Builder(Managed):
             return network._unfused_tensors(
                 lambda model: _core.Engine.build(model, options, None))
 
-    def _build_engines(self, plan, model, network, config, cache):
+    def _build_engines(self, plan, model, network, config, cache, monitor):
         """An engine for each of the plan's profiles."""
-        monitor = config.progress_monitor
         progress = None if monitor is None else Progress(monitor, len(plan.profiles))
+        hits = config.get_flag(F.ERROR_ON_TIMING_CACHE_MISS) and config.get_timing_cache()
         try:
-            with CacheFile(cache, config.get_flag(F.DISABLE_TIMING_CACHE)) as file:
+            with CacheFile(cache, config.get_flag(F.DISABLE_TIMING_CACHE), bool(hits)) as file:
                 for profile in plan.profiles:
                     options = self._options(network, config, file.path)
                     options.shapes = plan.memory_shapes(profile.shapes)
                     profile.engine = _core.Engine.build(model, options, progress).serialize()
+                    if config.get_flag(F.MONITOR_MEMORY):
+                        self._report(Severity.INFO, described_memory())
                     if progress is not None and not progress.engine_done():
                         raise Cancelled("the progress monitor said stop")
         finally:

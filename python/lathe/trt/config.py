@@ -19,10 +19,7 @@ REFUSED_FLAGS = {
 ACCEPTED_FLAGS = {
     F.GPU_FALLBACK: "there is no DLA to fall back from",
     F.SAFETY_SCOPE: "there is no safety runtime",
-    F.REJECT_EMPTY_ALGORITHMS: "there is no algorithm selector",
     F.WEIGHT_STREAMING: "weights stay on the device",
-    F.MONITOR_MEMORY: "memory is not reported while building",
-    F.ERROR_ON_TIMING_CACHE_MISS: "what the cache lacks is measured",
     F.DISTRIBUTIVE_INDEPENDENCE: "tactics may differ in rounding between batch sizes",
 }
 _NO_DLA = "there is no DLA; everything runs on the engine's device"
@@ -62,7 +59,8 @@ class IBuilderConfig(Managed):
     DLA_core = Accepted(-1, _NO_DLA, int)
     runtime_platform = OneOf(e.RuntimePlatform.SAME_AS_BUILD, "there is no runtime for Windows")
     plugins_to_serialize = Accepted([], "plugins are not loaded", list)
-    algorithm_selector = Accepted(None, "tactics are chosen by time; a timing cache pins them")
+    algorithm_selector = Setting(None, "an IAlgorithmSelector, asked for each step that was "
+                                 "measured; the engine is built anew with what it chose")
     remote_auto_tuning_config = Accepted("", "tuning is local", str)
 
     def __init__(self):

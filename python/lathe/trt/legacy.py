@@ -183,7 +183,7 @@ class LegacyEngine(_ByName):
         return self.get_tensor_dtype(self._binding(binding))
 
     def get_binding_format(self, index):
-        """LINEAR."""
+        """The TensorFormat."""
         return self.get_tensor_format(self._binding(index))
 
     def get_binding_format_desc(self, index):
@@ -195,12 +195,12 @@ class LegacyEngine(_ByName):
         return self.get_tensor_bytes_per_component(self._binding(index))
 
     def get_binding_components_per_element(self, index):
-        """-1."""
-        return -1
+        """Scalars of a vector; -1 where the format has no vectors."""
+        return self.get_tensor_components_per_element(self._binding(index))
 
     def get_binding_vectorized_dim(self, index):
-        """-1."""
-        return -1
+        """The dimension that vectors run along; -1 where the format has no vectors."""
+        return self.get_tensor_vectorized_dim(self._binding(index))
 
     def binding_is_input(self, binding):
         """Whether it is an input."""

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """IHostMemory, streams of bytes, allocators: memory that changes hands."""
+import resource
+
 from .enums import DataType
 from .interface import IVersionedInterface
 from .support import deprecated
@@ -89,6 +91,14 @@ class IGpuAllocator(IVersionedInterface):
 
 class IGpuAsyncAllocator(IGpuAllocator):
     """Derive from it and define allocate_async and deallocate_async."""
+
+
+def described_memory():
+    """What the process has of the machine's memory, in words."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        resident = int(file.read().split()[1]) * resource.getpagesize()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return f"memory: {resident >> 20} MiB resident, {peak >> 20} MiB at most so far"
 
 
 def read_all(source):

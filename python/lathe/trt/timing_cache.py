@@ -5,6 +5,7 @@ import os
 import tempfile
 import zlib
 
+from ..errors import UnsupportedError
 from .interface import Interface
 from .memory import IHostMemory
 
@@ -101,10 +102,11 @@ class ITimingCache(Interface):
 
 class CacheFile:
     """The file that a build reads its cache from and writes it to; a context manager. Without a
-    cache, `path` names the user's own."""
+    cache, `path` names the user's own. `must_hold`: what the build measured nevertheless is an error,
+    and leaves the cache as it is."""
 
-    def __init__(self, cache, disabled=False):
-        self._cache = None if disabled else cache
+    def __init__(self, cache, disabled=False, must_hold=False):
+        self._cache, self._must_hold = None if disabled else cache, must_hold
         self._folder = None
         self.path = "none" if disabled else ""
 
@@ -120,10 +122,20 @@ class CacheFile:
     def __exit__(self, kind, error, traceback):
         if self._folder is None:
             return
-        if kind is None and os.path.exists(self.path):
-            with open(self.path, "rb") as file:
-                self._cache._data = file.read()
-        self._folder.cleanup()
+        try:
+            if kind is None and os.path.exists(self.path):
+                with open(self.path, "rb") as file:
+                    self._take(file.read())
+        finally:
+            self._folder.cleanup()
+
+    def _take(self, data):
+        """The cache is these bytes from now on."""
+        measured = ITimingCache(data)._lines().keys() - self._cache._lines().keys()
+        if self._must_hold and measured:
+            raise UnsupportedError("BuilderFlag.ERROR_ON_TIMING_CACHE_MISS: the timing cache lacks "
+                                   f"{len(measured)} times, one of them of {min(measured)}")
+        self._cache._data = data
 
 
 def is_cache(data):
