@@ -22,6 +22,7 @@ Status parse_one(std::string_view text, std::map<std::string, std::vector<int64_
   }
   std::vector<int64_t> sizes;
   std::string_view rest = text.substr(colon + 1);
+  if (rest.ends_with('x')) return bad(fmt::format("shape '{}': expected NAME:1x3x224x224", text));
   while (!rest.empty()) {
     int64_t size = 0;
     const auto r = std::from_chars(rest.data(), rest.data() + rest.size(), size);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <system_error>
 
@@ -215,6 +216,12 @@ Status write_file_atomically(const std::string& path, std::span<const std::byte>
   Fd folder(open(folder_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.valid()) fsync(folder.get());
   return {};
+}
+
+Status make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  return error ? file_error(path, "make the folder", error.value()) : Status();
 }
 
 Result<FolderFd> FolderFd::open(const std::string& path) {

@@ -68,6 +68,9 @@ Result<std::vector<std::byte>> read_file(const std::string& path, int64_t max_by
 // there already (/dev/null) is written to directly.
 Status write_file_atomically(const std::string& path, std::span<const std::byte> bytes);
 
+// Makes the folder and those above it that are missing.
+Status make_folder(const std::string& path);
+
 // A folder; files are opened beneath it and nowhere else, whatever links lie inside.
 class FolderFd {
  public:

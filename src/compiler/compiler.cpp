@@ -28,6 +28,7 @@ Status optimize(Graph& graph, const CompileOptions& options, const Progress& pro
   pass_options.text_roundtrip = options.text_roundtrip;
   Status dumped;
   if (!options.dump_dir.empty()) {
+    LATHE_TRY(make_folder(options.dump_dir));
     pass_options.dump = [&](int index, std::string_view pass, const std::string& text) {
       const std::string path = fmt::format("{}/{:03d}_{}.txt", options.dump_dir, index, pass);
       Status s = write_file_atomically(path, std::as_bytes(std::span(text)));

@@ -258,13 +258,20 @@ class Fuser {
     return fused.in.size() <= kMaxOperands && nodes <= kMaxExprNodes;
   }
 
-  // Whether the fused step is supported and, where tuning is on, faster than the steps it replaces.
+  // Whether the fused step is sound, supported and, where tuning is on, faster than the steps it
+  // replaces.
   Result<bool> pays(std::vector<const Step*> parts, const Step& fused) {
+    std::string& why = plan_.steps[static_cast<size_t>(parts.back() - plan_.steps.data())].why;
+    // Of symbolic sizes that only a run shows to be equal, no expression in a step may rely on it.
+    const Status sound = verify_instance(fused.op);
+    if (!sound.ok()) {
+      why += fmt::format("not fused with {}: {}; ", parts.front()->name, sound.message());
+      return false;
+    }
     const OpInstance at = LATHE_TRY(at_point(fused, stage_.point));
     const std::string declined = stage_.tuner.declined(at);
     if (!declined.empty()) {
-      plan_.steps[static_cast<size_t>(parts.back() - plan_.steps.data())].why +=
-          fmt::format("not fused with {}: {}", parts.front()->name, declined);
+      why += fmt::format("not fused with {}: {}", parts.front()->name, declined);
       return false;
     }
     if (!stage_.options.tuner.tune) return true;
@@ -278,9 +285,8 @@ class Fuser {
     // A tie goes to fusion: one step less, one tensor less.
     constexpr double kTie = 1.03;
     if (seconds[0] <= seconds[1] * kTie) return true;
-    plan_.steps[static_cast<size_t>(parts.back() - plan_.steps.data())].why +=
-        fmt::format("not fused with {}: {:.1f} us fused, {:.1f} us apart; ", parts.front()->name,
-                    seconds[0] * 1e6, seconds[1] * 1e6);
+    why += fmt::format("not fused with {}: {:.1f} us fused, {:.1f} us apart; ", parts.front()->name,
+                       seconds[0] * 1e6, seconds[1] * 1e6);
     return false;
   }
 

@@ -193,6 +193,14 @@ TEST(Fusing, AGateBeforeALargerWindowStaysAStep) {
   EXPECT_EQ(count_prologues(Compiled(text)), 0);
   expect_right_in_all_ways(text);
 }
+// Sizes that are equal in every run, and not by what their expressions say.
+TEST(Fusing, WhatOnlyARunShowsToBeEqualIsNotReliedOn) {
+  const std::string text = "graph g(%x: f32[1,16,h,5], %r: f32[1,16,k,5], %q: f32[1,8,k,5]) {\n" +
+                           weights("w", {8, 16, 1, 1}, 1) + pointwise("s", kAdd, "%x, %r") +
+                           conv("c", "s", "w", 0) + pointwise("y", kAdd, "%c, %q") +
+                           "  return y=%y\n}\n";
+  for (const int64_t n : {7, 1}) expect_right_in_all_ways(text, {{"h", n}, {"k", n}});
+}
 TEST(Fusing, ASoftmaxTakesWhatStandsBeforeAndBehind) {
   const std::string text = "graph g(%x: f32[2,5,9], %m: f32[5,9]) {\n" +
                            pointwise("a", "(a:f32, b:f32) -> add(mul(a, 0.5), b)", "%x, %m") +
