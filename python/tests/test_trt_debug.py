@@ -88,7 +88,18 @@ def test_states_are_set_one_by_one_and_unknown_names_are_refused():
     context.set_debug_listener(None)
     assert context.execute_async_v3(0) and len(listener.seen) == 2
     context.set_debug_listener(Listener(answer=False))
-    assert not context.execute_async_v3(0) and "'negated'" in logger.errors[-1]
+    assert context.execute_async_v3(0) and "did not take 'negated'" in logger.errors[-1]
+
+
+def test_a_listener_that_raises_is_reported_and_the_run_stays_good():
+    x = random(3, 4)
+    engine, logger = engine_of(x)
+    context = engine.create_execution_context()
+    context.set_debug_listener(trt.IDebugListener())  # has no process_debug_tensor of its own
+    context.set_all_tensors_debug_state(True)
+    np.testing.assert_allclose(run_engine(engine, {"x": x}, context)["y0"], np.exp(-x).sum(1),
+                               rtol=1e-5)
+    assert "failed at 'negated': NotImplementedError" in logger.errors[0]
 
 
 def test_debug_tensors_follow_dynamic_shapes_and_may_be_inputs_and_outputs():
@@ -175,6 +186,30 @@ def test_parsed_networks_plans_with_profiles_and_refitting_keep_debug_tensors():
     np.testing.assert_allclose(got, expected(x, other), rtol=1e-4, atol=1e-4)
     assert listener.names() == ["h"]
     np.testing.assert_allclose(np.maximum(listener.seen[0][1], 0), got, rtol=1e-5, atol=1e-5)
+
+
+def test_tensors_inside_of_a_loop_are_none_to_debug():
+    def define(network, t, mark):
+        loop = network.add_loop()
+        loop.add_trip_limit(network.add_constant((), np.array(2, np.int32)).get_output(0),
+                            trt.TripLimit.COUNT)
+        state = loop.add_recurrence(t)
+        inside = network.add_unary(state.get_output(0), trt.UnaryOperation.EXP).get_output(0)
+        inside.name = "inside"
+        state.set_input(1, inside)
+        if mark:
+            network.mark_debug(inside)
+        else:
+            network.mark_unfused_tensors_as_debug_tensors()
+        return loop.add_loop_output(state.get_output(0), trt.LoopOutput.LAST_VALUE)
+
+    x = random(2, 2)
+    plan, logger = plan_of(lambda net, t: define(net, t, True), {"x": x})
+    assert plan is None and "'inside' is inside of loop" in logger.errors[-1]
+    plan, logger = plan_of(lambda net, t: define(net, t, False), {"x": x})
+    assert plan is not None, logger.errors
+    engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
+    np.testing.assert_allclose(run_engine(engine, {"x": x})["y0"], np.exp(np.exp(x)), rtol=1e-5)
 
 
 def test_two_debug_tensors_of_one_name_are_an_error():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import lathe.trt as trt
+import lathe.trt8 as trt8
 from test_trt_engine import convnet, expected
 from trt_nets import Recorder, plan_of, random
 
@@ -125,6 +126,51 @@ def test_linear_wins_where_it_is_allowed():
     plan, logger = plan_of(define, {"x": x})
     assert trt.Runtime(logger).deserialize_cuda_engine(plan).get_tensor_format(
         "x") == trt.TensorFormat.LINEAR
+
+
+def test_images_of_bytes_come_in_as_hwc():
+    image = np.random.default_rng().integers(0, 256, (1, 3, 4, 5)).astype(np.uint8)
+
+    def define(network, t):
+        t.allowed_formats = 1 << int(trt.TensorFormat.HWC)
+        return network.add_cast(t, trt.float32)
+
+    plan, logger = plan_of(define, {"x": image})
+    engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
+    pixels = np.ascontiguousarray(image.transpose(0, 2, 3, 1))
+    y = np.full(image.shape, 77, np.float32)
+    context = engine.create_execution_context()
+    assert context.execute_v2([pixels.ctypes.data, y.ctypes.data])
+    np.testing.assert_array_equal(y, image)
+
+
+def test_a_bindings_type_is_set_beside_its_format():
+    x = random(2, 5, 3, 4)
+
+    def define(network, t):
+        y = network.add_elementwise(t, t, trt.ElementWiseOperation.SUM).get_output(0)
+        for tensor in (t, y):
+            tensor.dtype = trt.float16
+            tensor.allowed_formats = 1 << int(trt.TensorFormat.CHW2)
+        return y
+
+    plan, logger = plan_of(define, {"x": x}, flags=[trt.BuilderFlag.FP16])
+    assert plan is not None, logger.errors
+    engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
+    assert engine.get_tensor_dtype("y0") == trt.float16
+    half = x.astype(np.float16)
+    result, _ = run(engine, "CHW2", half, x.shape)
+    np.testing.assert_allclose(result, packed(half + half, "CHW2", 0), rtol=2e-3)
+
+
+def test_names_of_8_tell_formats_too():
+    x = random(1, 5, 2, 2)
+    plan = doubled("CHW4", x).serialize()
+    engine = trt8.Runtime(trt8.Logger()).deserialize_cuda_engine(plan)
+    assert engine.get_binding_format(0) == trt8.TensorFormat.CHW4
+    assert engine.get_binding_vectorized_dim(1) == 1
+    assert engine.get_binding_components_per_element(1) == 4
+    assert engine.get_binding_shape(0) == (1, 5, 2, 2)
 
 
 def parsed_engine(name, flags=(), profile=None):

@@ -10,7 +10,6 @@ import re
 from dataclasses import dataclass
 
 from .. import _core
-from ..errors import UnsupportedError
 from .dims import Dims
 from .enums import TensorLocation
 from .tensor import ITensor
@@ -78,14 +77,18 @@ class NetworkDebug:
         return list(dict.fromkeys([*self._inputs, *outputs]))
 
     def _mark_debug_outputs(self, low, unfused=frozenset()):
-        """Makes outputs of the marked tensors; their DebugTensors, in the network's order."""
+        """Makes outputs of the marked tensors; their DebugTensors, in the network's order. Of
+        unfused tensors of one name the first is taken."""
+        names = [tensor.name for tensor in self._debug]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two debug tensors are called '{twice}': rename one")
         found = {}
         for tensor in self._tensors():
-            if tensor not in self._debug and tensor not in unfused:
+            marked = tensor in self._debug
+            if not marked and (tensor not in unfused or tensor.name in [*names, *found]):
                 continue
-            if tensor.name in found:
-                raise ValueError(f"two debug tensors are called '{tensor.name}': rename one")
-            debug = DebugTensor(tensor.name, tensor not in self._debug)
+            debug = DebugTensor(tensor.name, not marked)
             low.net.mark_output(low.onnx("Identity", [low.value(tensor)]), debug.port)
             found[tensor.name] = debug
         return list(found.values())
@@ -165,15 +168,20 @@ class ContextDebug:
             session.bind_output(debug.port, memory.address, size, self._on_device)
 
     def _tell_listener(self, stream):
-        """Hands the tensors on; of a GPU in the stream's order: the listener copies on it."""
+        """Hands the tensors on; of a GPU in the stream's order: the listener copies on it. What the
+        listener answers or raises is reported, and does not undo the run."""
         if self._listener is None:
             return
         for debug in self._engine._plan.debug:
             if not (self._told_unfused if debug.unfused else debug.name in self._told):
                 continue
             found = self._engine._hidden[debug.port]
-            answer = self._listener.process_debug_tensor(
-                self._debug_memory[debug.name].address, TensorLocation.DEVICE, found.dtype,
-                Dims(self._debug_shape(debug)), debug.name, stream)
-            if answer is False:
-                raise UnsupportedError(f"the debug listener did not take '{debug.name}'")
+            try:
+                taken = self._listener.process_debug_tensor(
+                    self._debug_memory[debug.name].address, TensorLocation.DEVICE, found.dtype,
+                    Dims(self._debug_shape(debug)), debug.name, stream)
+            except Exception as error:  # the program's own; the run is over and stays good
+                self._report(f"the debug listener failed at '{debug.name}': {error!r}")
+            else:
+                if taken is False:
+                    self._report(f"the debug listener did not take '{debug.name}'")
