@@ -88,6 +88,7 @@ def with_type(bench, dtype):
 # Flags that are more than a setting.
 FLAGS = {trt.BuilderFlag.STRIP_PLAN: attempts.strip_plan,
          trt.BuilderFlag.DEBUG: attempts.debug_flag,
+         trt.BuilderFlag.EXCLUDE_LEAN_RUNTIME: attempts.no_runtime,
          trt.BuilderFlag.REJECT_EMPTY_ALGORITHMS: lambda b, flag: attempts.algorithms(b, [flag])}
 
 

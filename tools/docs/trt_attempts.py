@@ -201,6 +201,15 @@ def debug_flag(bench, flag):
     assert len(context._times) == engine.num_layers
 
 
+def no_runtime(bench, flag):
+    """A plan that is to run with other versions holds no runtime, and needs no code of its own."""
+    x = sample(4)
+    engine, plan = engine_of(bench, lambda network, t: network.add_unary(
+        t, trt.UnaryOperation.ABS).get_output(0), x, [flag, trt.BuilderFlag.VERSION_COMPATIBLE])
+    assert b"\x7fELF" not in bytes(plan) and not trt.Runtime(bench.log).engine_host_code_allowed
+    np.testing.assert_array_equal(run(engine, x, (4,)), np.abs(x))
+
+
 class Slowest(trt.IAlgorithmSelector):
     """Takes the slowest algorithm of each step."""
 
