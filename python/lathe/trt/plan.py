@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from .. import _core
 from ..errors import InputError
+from . import recipe
 from .debug import DebugTensor
 from .formats import Layout
 from .stripped import StrippedEngine, weights_of
@@ -109,10 +110,16 @@ def read(data):
         if head["version"] != _VERSION:
             raise InputError(f"the plan has version {head['version']}, expected {_VERSION}")
         return _assembled(head, body[length:])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"the plan is damaged: {error}") from error
+
+
+def _check_shapes(shapes):
+    for name, three in shapes.items():
+        if len(three) != 3 or not all(type(s) is int for shape in three for s in shape):
+            raise ValueError(f"a profile's shapes of '{name}' are {three}")
 
 
 def _assembled(head, body):
@@ -127,10 +134,14 @@ def _assembled(head, body):
     for known in filter(None, facts):
         StrippedEngine(known)
     profiles = [ProfilePlan(*parts) for parts in zip(blobs, head["profiles"], facts)]
+    for profile in profiles:
+        _check_shapes(profile.shapes)
     if not profiles or len(profiles) != count:
         raise InputError("the plan is damaged: it holds no profile")
     rest = blobs[count:]
     cache = rest.pop(0) if head["recipe"] is not None else b""
+    if head["recipe"] is not None:
+        recipe.check(head["recipe"], rest)
     layouts = {name: Layout.from_json(facts) for name, facts in head.get("formats", {}).items()}
     debug = [DebugTensor.from_json(facts) for facts in head.get("debug", [])]
     return Plan(profiles, head["name"], head["recipe"], rest, cache, layouts, debug,

@@ -5,6 +5,7 @@ import numpy as np
 
 from .. import _core
 from ..network import Network, Value
+from .enums import WeightsRole
 
 
 class Blobs:
@@ -55,6 +56,31 @@ def _write_attribute(value, blobs):
 def _array(dtype, shape, data):
     bits = np.frombuffer(data, np.uint8)
     return _core.Array(dtype, list(shape), bits.ctypes.data, bits.nbytes, bits)
+
+
+def check(recipe, blobs):
+    """Raises TypeError, KeyError, ValueError or IndexError where a plan holds constants that are
+    none. What nodes hold is checked when they are made."""
+    for value in recipe["values"]:
+        if not isinstance(value, dict):
+            raise TypeError(f"a value is {value}")
+        if "constant" not in value:
+            continue
+        if not isinstance(value["constant"], str) or not isinstance(value["dtype"], str):
+            raise TypeError("a constant's name or type is no text")
+        if not all(type(size) is int and size >= 0 for size in value["shape"]):
+            raise ValueError(f"'{value['constant']}' is {value['shape']}")
+        if not 0 <= value["blob"] < len(blobs):
+            raise IndexError(f"'{value['constant']}' has no elements")
+    known, refit = {v["constant"] for v in recipe["values"] if "constant" in v}, recipe["refit"]
+    if not set(refit["names"]) <= known:
+        raise ValueError("what may be refitted is not there")
+    for name, value in refit["options"].items():
+        if type(value) is not (int if name == "workspace_bytes" else bool):
+            raise TypeError(f"{name} is {value}")
+    for layer, role, name in refit["roles"]:
+        if WeightsRole[role] is None or not isinstance(layer, str) or not isinstance(name, str):
+            raise TypeError("a layer's or weights' name is no text")
 
 
 def read(recipe, blobs, replaced):

@@ -6,7 +6,7 @@ import os
 import numpy as np
 
 from .. import _core
-from ..errors import Error
+from ..errors import Error, InputError
 from . import dtypes, recipe
 from .enums import Severity, TensorLocation, WeightsRole
 from .interface import Interface
@@ -165,7 +165,10 @@ class Refitter(Interface):
             raise ValueError("the engine was stripped of its weights; missing are "
                              f"{', '.join(missing)}")
         replaced = {name: self._bytes(name, weights) for name, weights in self._given.items()}
-        model = recipe.read(plan.recipe, plan.blobs, replaced).finish()
+        try:
+            model = recipe.read(plan.recipe, plan.blobs, replaced).finish()
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError) as error:
+            raise InputError(f"the plan is damaged: {error}") from error
         with CacheFile(ITimingCache(plan.cache)) as cache:
             engines = [_core.Engine.build(model, self._options(profile, core.device(), cache.path),
                                           None).serialize()

@@ -5,9 +5,11 @@ says of itself before that is kept here in their stead."""
 from dataclasses import dataclass
 
 from .. import _core
+from . import dtypes
 
-# Types whose constants are weights; others are shapes, axes, indices, and stay in the plan.
-_WEIGHT_TYPES = ("f32", "f16", "bf16", "f64", "i8", "u8", "f8e4m3fn", "f8e5m2", "i4", "f4e2m1")
+# Types whose constants are weights that a program can give; others, shapes and indices above all,
+# stay in the plan.
+_WEIGHT_TYPES = ("f32", "f16", "bf16", "i8", "u8", "f8e4m3fn", "i4", "f4e2m1")
 
 
 def weights_of(recipe):
@@ -25,6 +27,11 @@ class _Port:
     name: str
     type: str
     shape: list
+
+    def __post_init__(self):
+        dtypes.from_lathe(self.type)
+        if not isinstance(self.name, str) or not all(type(s) in (int, str) for s in self.shape):
+            raise TypeError(f"a port is {self.name}: {self.shape}")
 
 
 class StrippedEngine:
