@@ -100,6 +100,26 @@ def test_an_empty_selection_fails_the_build_where_it_is_told_to():
     assert plan is None and "chose 99 of" in logger.errors[-1]
 
 
+def test_a_selector_that_raises_fails_the_build():
+    def raises(context, choices):
+        raise KeyError("not recorded")
+
+    plan, logger, _, _ = built(Selector(raises))
+    assert plan is None and "algorithm selector failed: KeyError" in logger.errors[-1]
+
+
+def test_steps_that_were_not_measured_have_one_choice():
+    def edit(network, config, builder):
+        network.get_input(0).shape = (1, 3, 16, 16)
+        config.builder_optimization_level = 0
+
+    selector = Selector(lambda context, choices: [0])
+    plan, logger, _, _ = built(selector, edit=edit)
+    assert plan is not None, logger.errors
+    assert selector.asked and all(len(choices) == 1 for _, choices, _ in selector.asked)
+    assert [c.name for c, _, _ in selector.asked] == [c.name for c, _ in selector.reported]
+
+
 def test_the_programs_own_cache_keeps_true_times():
     selector = Selector(lambda context, choices: [len(choices) - 1])
     plan, logger, _, config = built(selector)

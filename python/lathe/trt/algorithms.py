@@ -2,7 +2,8 @@
 """Algorithm selectors. An engine is built, its steps' measured candidates are shown to the selector,
 and what it leaves out is given times in the timing cache that nothing would choose; then the engine
 is built anew, without measuring what is known. That may fuse otherwise and so raise new questions:
-they are asked as well. Steps of one operation were measured once, and are asked once."""
+they are asked as well. Steps of one operation were measured once, and are asked once; a step that
+needed no measuring has one choice."""
 import re
 import zlib
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from . import dtypes
 from .dims import Dims
 from .timing_cache import ITimingCache
 
-_TENSOR = re.compile(r"(\w+)\[([\d,]*)\]")
+_TENSOR = re.compile(r"(\w+)\[([^\]]*)\]")
 _NEVER = 1e6  # seconds: the time of what was not selected
 
 
@@ -125,7 +126,7 @@ def _operands(operation):
     """(operands, results) of an operation's text, each (type, sizes)."""
     before, _, after = operation.rpartition(" -> ")
     before = before[before.rfind("}(") + 1:]
-    return tuple([(kind, [int(s) for s in sizes.split(",") if s])
+    return tuple([(kind, [int(s) if s.isdigit() else -1 for s in sizes.split(",") if s])
                   for kind, sizes in _TENSOR.findall(part)] for part in (before, after))
 
 
@@ -142,9 +143,16 @@ class Selection:
         while self._ask(engines()):
             self._pin()
             rebuild(self.cache)
-        found = self._measured(engines())
-        self._selector.report_algorithms([context for context, _ in found],
-                                         [IAlgorithm(line) for _, line in found])
+        found = self._steps(engines())
+        self._call("report_algorithms", [context for context, _ in found],
+                   [IAlgorithm(line) for _, line in found])
+
+    def _call(self, method, *arguments):
+        """Calls the selector, whose own failures end the build as others do."""
+        try:
+            return getattr(self._selector, method)(*arguments)
+        except Exception as error:
+            raise ValueError(f"the algorithm selector failed: {error!r}") from error
 
     def _lines(self):
         for text in self.cache._lines().values():
@@ -152,14 +160,14 @@ class Selection:
             if not key.startswith("chain|"):
                 yield _Line(key, float(seconds), int(workspace))
 
-    def _measured(self, engines):
-        """[(context, line of what was chosen)] of the steps that were measured."""
+    def _steps(self, engines):
+        """[(context, line of what was chosen)] of all steps."""
         lines = {(line.seconds, *line.parts[1:]): line for line in self._lines()}
         found = []
         for step in (step for engine in engines for step in engine.steps()):
-            line = lines.get((step.seconds, step.tactic, step.config))
-            if line is not None:
-                found.append((IAlgorithmContext(step.name, line.parts[0]), line))
+            line = lines.get((step.seconds, step.tactic, step.config)) or _Line(
+                f"{step.op}|{step.tactic}|{step.config}", step.seconds, 0)
+            found.append((IAlgorithmContext(step.name, line.parts[0]), line))
         return found
 
     def _ask(self, engines):
@@ -168,16 +176,16 @@ class Selection:
         for line in self._lines():
             choices.setdefault(line.parts[0], []).append(line)
         new = False
-        for context, line in self._measured(engines):
+        for context, line in self._steps(engines):
             operation = line.parts[0]
             if operation not in self._allowed:
-                self._allowed[operation] = self._selected(context, choices[operation])
-                new = True
+                self._allowed[operation] = self._selected(context, choices.get(operation, [line]))
+                new = new or operation in choices
         return new
 
     def _selected(self, context, lines):
         lines = sorted(lines, key=lambda line: line.seconds)
-        chosen = list(self._selector.select_algorithms(context, [IAlgorithm(n) for n in lines]))
+        chosen = list(self._call("select_algorithms", context, [IAlgorithm(n) for n in lines]))
         if not chosen and self._reject_empty:
             raise ValueError(f"the algorithm selector left nothing for '{context.name}' "
                              "(REJECT_EMPTY_ALGORITHMS)")
