@@ -8,7 +8,8 @@ python=$1 source=$2 build=$3
 shift 3
 venv=$build/venv-$("$python" -c "import sys; print(*sys.version_info[:2], sep='.')")
 tools="scikit-build-core nanobind numpy pytest onnx ml_dtypes"
-if [ ! -f "$venv/complete" ]; then
+tools="$tools polygraphy==0.53.6 onnxruntime onnx_graphsurgeon"  # clients that test_polygraphy.py runs
+if [ "$(cat "$venv/complete" 2>/dev/null)" != "$tools" ]; then
   rm -rf "$venv"
   "$python" -m venv "$venv"
   if ! "$venv/bin/pip" install --quiet --disable-pip-version-check $tools; then
@@ -16,7 +17,7 @@ if [ ! -f "$venv/complete" ]; then
     echo "python_test: skipped, no package index is in reach"
     exit 77
   fi
-  touch "$venv/complete"
+  echo "$tools" >"$venv/complete"
 fi
 # From outside the sources, so that what is imported is what was installed.
 cd "$build"

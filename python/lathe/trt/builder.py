@@ -224,8 +224,8 @@ class Builder(Managed):
         if not pinned:
             return False
         if config.get_flag(F.OBEY_PRECISION_CONSTRAINTS):
-            self._report(Severity.WARNING, f"layer '{pinned[0]}' and {len(pinned) - 1} more must "
-                         "stay in FP32 (OBEY_PRECISION_CONSTRAINTS): the whole network does")
+            self._report(Severity.WARNING, f"layer '{pinned[0]}' (of {len(pinned)}) must stay in "
+                         "FP32 (OBEY_PRECISION_CONSTRAINTS): the whole network does")
             return True
         self._report(Severity.VERBOSE, f"{len(pinned)} layers would rather stay in FP32; types are "
                      "chosen by time and measured error")

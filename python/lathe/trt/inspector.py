@@ -8,16 +8,48 @@ from .enums import LayerInformationFormat
 from .interface import Interface
 from .support import Setting
 
-_TENSOR = re.compile(r"(\w+)\[([^\]]*)\]")
+_TENSOR = re.compile(r"(\w+)\[([^\]]*)\](?:@(\w+))?")
 _FORMATS = {"f32": "FP32", "f16": "Half", "bf16": "BFloat16", "i8": "Int8", "i32": "Int32",
             "i64": "Int64", "bool": "Bool", "u8": "UInt8"}
+_ORDERS = {"": "Row major linear", "nhwc": "Channel major",
+           "c16": "Sixteen-wide channel vectorized row-major"}
 
 
-def _operand(name, dtype, sizes):
+def _operand(name, dtype, sizes, layout):
     dims = [int(s) if re.fullmatch(r"-?\d+", s.strip()) else -1
-            for s in sizes.split(",") if s.strip()]
+            for s in _outer(sizes) if s.strip()]
     return {"Name": name, "Location": "Device", "Dimensions": dims,
-            "Format/Datatype": f"Row major linear {_FORMATS.get(dtype, dtype)} format"}
+            "Format/Datatype": f"{_ORDERS[layout]} {_FORMATS.get(dtype, dtype)} format"}
+
+
+def _outer(sizes):
+    """The parts between the commas that stand in no parentheses."""
+    parts, depth = [""], 0
+    for c in sizes:
+        depth += (c == "(") - (c == ")")
+        if c == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += c
+    return parts
+
+
+def describe(step):
+    """One step as the JSON's object."""
+    kind = re.split(r"[{(]", step.op)[0]
+    # Types stand after the attributes and the fusion, which have types and arrows of their own.
+    before, _, after = step.op[step.op.rfind("}") + 1:].partition("->")
+    return {
+        "Name": step.name, "LayerType": kind,
+        "Inputs": [_operand(f"{step.name}_input_{k}", *found)
+                   for k, found in enumerate(_TENSOR.findall(before))],
+        "Outputs": [_operand(f"{step.name}_output_{k}", *found)
+                    for k, found in enumerate(_TENSOR.findall(after))],
+        "ParameterType": kind, "Attributes": step.op, "Device": step.device,
+        "TacticName": " ".join(filter(None, (step.tactic, step.config))),
+        "TacticValue": f"0x{zlib.crc32((step.tactic + step.config).encode()):016x}",
+        "TimeMs": step.seconds * 1e3, "MaxError": step.max_error,
+        "Origin": step.op, "StreamId": 0, "Metadata": f"[ONNX Layer: {step.name}]"}
 
 
 class EngineInspector(Interface):
@@ -33,23 +65,6 @@ class EngineInspector(Interface):
         context = self.execution_context
         return self._engine._cores[0 if context is None else context.active_optimization_profile]
 
-    def _layer(self, step):
-        """One step as the JSON's object."""
-        kind = step.op.split("{")[0].split("(")[0]
-        before, _, after = step.op.partition("->")
-        inputs = _TENSOR.findall(before[before.rfind("}") + 1:])
-        return {
-            "Name": step.name, "LayerType": kind,
-            "Inputs": [_operand(f"{step.name}_input_{k}", *found)
-                       for k, found in enumerate(inputs)],
-            "Outputs": [_operand(f"{step.name}_output_{k}", *found)
-                        for k, found in enumerate(_TENSOR.findall(after))],
-            "ParameterType": kind, "Attributes": step.op, "Device": step.device,
-            "TacticName": " ".join(filter(None, (step.tactic, step.config))),
-            "TacticValue": f"0x{zlib.crc32((step.tactic + step.config).encode()):016x}",
-            "TimeMs": step.seconds * 1e3, "MaxError": step.max_error,
-            "Origin": step.op, "StreamId": 0, "Metadata": f"[ONNX Layer: {step.name}]"}
-
     def get_layer_information(self, layer_index, format):
         """One step: ONELINE or JSON."""
         steps = self._core().steps()
@@ -58,7 +73,7 @@ class EngineInspector(Interface):
         step = steps[layer_index]
         if format == LayerInformationFormat.ONELINE:
             return f"{step.name}: {step.op} [{step.tactic} {step.config}]".rstrip() + "\n"
-        return json.dumps(self._layer(step), indent=1)
+        return json.dumps(describe(step), indent=1)
 
     def get_engine_information(self, format):
         """All steps, and the bindings."""
@@ -67,5 +82,5 @@ class EngineInspector(Interface):
             return "Layers:\n" + "".join(
                 f"{s.name}: {s.op} [{s.tactic} {s.config}]\n" for s in steps) + (
                     "Bindings:\n" + "".join(f"{name}\n" for name in self._engine._names))
-        return json.dumps({"Layers": [self._layer(s) for s in steps],
+        return json.dumps({"Layers": [describe(s) for s in steps],
                            "Bindings": list(self._engine._names)}, indent=1)

@@ -15,6 +15,10 @@ class Interface:
                 f"'{type(self).__name__}' object has no attribute '{name}'")
         object.__setattr__(self, name, value)
 
+    def __dir__(self):
+        """The API's names: programs print every attribute of a layer that they find."""
+        return [n for n in super().__dir__() if not n.startswith("_") or n.startswith("__")]
+
 
 class Managed(Interface):
     """An Interface that is also a context manager, which does nothing but warn."""

@@ -28,7 +28,8 @@ class Lowering:
 
     def __init__(self, network, final=False):
         self.final, self.network = final, network
-        self.net = network._parsed_base() or Network(network.name or "network")
+        base = network._parsed_base()  # false where the model has no nodes
+        self.net = Network(network.name or "network") if base is None else base
         self.values = {}  # ITensor -> value
         self.bodies = bodies(network) if final else {}  # of loops
         self.turns = {}  # ILoop -> turn, of those that are being unrolled

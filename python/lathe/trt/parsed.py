@@ -85,12 +85,14 @@ class ParsedModel:
             trt_network._inputs.append(tensor)
         for place, node in enumerate(net.nodes):
             self._add_layer(trt_network, tensors, place, node)
-        for name, value in zip(net.output_names, net.outputs):
-            tensor = self._tensor(trt_network, tensors, value)
-            tensor._name = name
-            trt_network._outputs.append(tensor)
         trt_network._source = self
         trt_network._scratch = None
+        for name, value in zip(net.output_names, net.outputs):
+            tensor = self._tensor(trt_network, tensors, value)
+            if any(tensor is given for given in trt_network._inputs):
+                tensor = _passed_through(trt_network, tensor)
+            tensor._name = name
+            trt_network._outputs.append(tensor)
 
     @staticmethod
     def _tensor(trt_network, tensors, value):
@@ -126,6 +128,9 @@ class ParsedModel:
             for tensor in (*state.inputs, *state.outputs):
                 if tensor is not None and tensor._origin in values and tensor not in low.values:
                     low.values[tensor] = values[tensor._origin]
+        for tensor in trt_network._outputs:  # constants of the model among them: no layer has those
+            if tensor._origin in values:
+                low.values.setdefault(tensor, values[tensor._origin])
         for value in low.net.outputs:
             low.net.unmark_output(value)
         if not low.final:
@@ -169,6 +174,13 @@ class ParsedModel:
             low.values[tensor] = low.cast(fresh, kind)
             net.replace(value, low.values[tensor])
             net.remove(value)
+
+
+def _passed_through(trt_network, tensor):
+    """The output that an input is too: an identity's, and the input leaves it the name."""
+    layer = trt_network.add_identity(tensor)
+    tensor.name = f"__{tensor.name}"
+    return layer.get_output(0)
 
 
 def _merged(tensor, value):

@@ -150,7 +150,7 @@ class OnnxParser(Managed, _Reports):
         try:
             return _core.Model.load(os.fspath(path))
         except NotFoundError as error:
-            raise ValueError(f"Failed to open file: {path}: {error}") from error
+            raise ValueError(f"Failed to open file: {error}") from error
 
     def _fill(self, model):
         if self._network._layers or self._network._inputs:
