@@ -34,6 +34,11 @@ import lathe.trt, lathe.cuda.driver, lathe.cuda.cudart
 assert trt is lathe.trt and tensorrt.tensorrt.Logger is trt.Logger
 assert cuda is lathe.cuda.driver and cudart is lathe.cuda.cudart
 assert runtime.cudaError_t is cudart.cudaError_t
+from cuda.bindings import driver, nvrtc
+assert nvrtc.nvrtcGetErrorString(nvrtc.nvrtcResult(6))[1] == b"NVRTC_ERROR_COMPILATION"
+assert not hasattr(nvrtc, "nvrtcCompileProgram")
+import tensorrt_lean, tensorrt_dispatch
+assert tensorrt_lean is tensorrt_dispatch is trt
 assert __name__ == "__main__" and sys.argv[1:] == ["--flag", "-m", "x"], sys.argv
 """), "--flag", "-m", "x")
 

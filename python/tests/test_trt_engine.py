@@ -158,6 +158,13 @@ def test_several_profiles_travel_in_one_plan():
     assert "damaged" in logger.errors[-1]
 
 
+def test_an_outputs_shapes_under_each_profile_are_told():
+    model, _ = convnet()
+    engine, _ = build(model, more=(((8, 3, 4, 4), (8, 3, 4, 4), (9, 3, 5, 6)),))
+    assert engine.get_tensor_profile_shape("y", 0) == [(1, 4, 4, 4), (2, 4, 6, 6), (4, 4, 8, 8)]
+    assert engine.get_tensor_profile_shape("y", 1) == [(8, 4, 4, 4), (8, 4, 4, 4), (9, 4, 5, 6)]
+
+
 def test_execute_v2_takes_addresses_in_the_engines_order():
     model, w = convnet()
     engine, logger = build(model)

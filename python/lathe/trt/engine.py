@@ -208,15 +208,31 @@ class ICudaEngine(Managed):
     num_optimization_profiles = property(lambda self: len(self._cores), doc="how many")
 
     def get_tensor_profile_shape(self, name, profile_index):
-        """[min, opt, max] of an input as Dims."""
+        """[min, opt, max] of an input as Dims; of an output, its shapes where all inputs have
+        those: what programs allocate."""
         if self.get_tensor_mode(name) != TensorIOMode.INPUT:
-            raise ValueError(f"'{name}' is no input of the engine")
+            return self._output_shapes(name, profile_index)
         given = self._plan.profiles[profile_index].shapes.get(name)
         if given is None:
             tensor = self._tensors[name]
             given = [tensor.own_shape(shape)
                      for shape in profile_of(self._cores[profile_index], name)]
         return [Dims(shape) for shape in given]
+
+    def _output_shapes(self, name, profile_index):
+        own = self.get_tensor_shape(name)
+        if all(size >= 0 for size in own):
+            return [own] * 3
+        context = self.create_execution_context()
+        context.set_optimization_profile_async(profile_index, 0)
+        inputs = [n for n in self._names if self.get_tensor_mode(n) == TensorIOMode.INPUT]
+        shapes = []
+        for which in range(3):
+            for given in inputs:
+                three = self.get_tensor_profile_shape(given, profile_index)
+                context.set_input_shape(given, three[which])
+            shapes.append(Dims(context.get_tensor_shape(name)))
+        return shapes
 
     def get_tensor_profile_values(self, name, profile_index):
         """[]: no input is a shape tensor."""

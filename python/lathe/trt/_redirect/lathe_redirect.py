@@ -13,6 +13,8 @@ PACKAGES = ("tensorrt", "pycuda", "cuda")
 
 _TARGETS = {
     "tensorrt": "lathe.trt",
+    "tensorrt_dispatch": "lathe.trt",
+    "tensorrt_lean": "lathe.trt",
     "tensorrt.tensorrt": "lathe.trt",
     "tensorrt.plugin": "lathe.trt.plugin",
     "pycuda": "lathe.cuda",
@@ -21,9 +23,11 @@ _TARGETS = {
     "pycuda.tools": "lathe.cuda.tools",
     "cuda.bindings": "lathe.cuda.bindings",
     "cuda.bindings.driver": "lathe.cuda.bindings.driver",
+    "cuda.bindings.nvrtc": "lathe.cuda.bindings.nvrtc",
     "cuda.bindings.runtime": "lathe.cuda.bindings.runtime",
     "cuda.cuda": "lathe.cuda.cuda",
     "cuda.cudart": "lathe.cuda.cudart",
+    "cuda.nvrtc": "lathe.cuda.bindings.nvrtc",
 }
 
 
@@ -63,7 +67,7 @@ class _Finder:
         self.packages = packages
 
     def find_spec(self, name, path=None, target=None):
-        package = name.partition(".")[0]
+        package = name.partition(".")[0].removesuffix("_dispatch").removesuffix("_lean")
         if package not in self.packages:
             return None
         if name in _TARGETS:
