@@ -14,6 +14,7 @@ namespace {
 // Sizes, negative: a symbol of its own.
 std::vector<DimInfo> dims(const std::vector<int64_t>& sizes) {
   std::vector<DimInfo> out;
+  out.reserve(sizes.size());
   for (int64_t s : sizes) out.push_back({s, ""});
   return out;
 }

@@ -146,6 +146,7 @@ Result<Tensor> read_tensor(const std::string& path) {
     if (!t.ok()) return std::move(t).status().at(path);
     return TensorAccess::from(*t);
   }
+  if (path.ends_with(".npy")) return invalid("{}: not a NumPy file: its first bytes differ", path);
   Result<Tensor> t = read_pb(bytes);
   if (!t.ok()) return std::move(t).status().at(path);
   return t;
