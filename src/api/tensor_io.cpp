@@ -73,7 +73,7 @@ Result<HostTensor> parse_npy(std::span<const std::byte> bytes) {
   static_assert(std::endian::native == std::endian::little);
   const auto* text = reinterpret_cast<const char*>(bytes.data());
   if (bytes.size() < 12) return invalid("the file is cut off");
-  const int major = text[6];
+  const int major = static_cast<uint8_t>(text[6]);
   const size_t prefix = major == 1 ? 10 : 12;
   size_t length = static_cast<uint8_t>(text[8]) | static_cast<size_t>(static_cast<uint8_t>(text[9]))
                                                       << 8;
