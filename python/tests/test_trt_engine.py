@@ -202,6 +202,22 @@ def test_output_allocators_are_asked_and_told():
                                atol=1e-4)
 
 
+def test_the_input_consumed_event_is_recorded():
+    from lathe.cuda import cudart
+    engine, logger = build(convnet()[0])
+    context = engine.create_execution_context()
+    start, consumed = (cudart.cudaEventCreate()[1] for _ in range(2))
+    assert cudart.cudaEventElapsedTime(start, consumed)[0] != cudart.cudaError_t.cudaSuccess
+    assert context.set_input_consumed_event(consumed)
+    assert context.get_input_consumed_event() == int(consumed)
+    cudart.cudaEventRecord(start, 0)
+    run_engine(engine, {"x": random(1, 3, 4, 4)}, context)
+    error, milliseconds = cudart.cudaEventElapsedTime(start, consumed)
+    assert error == cudart.cudaError_t.cudaSuccess and milliseconds >= 0
+    context.set_input_consumed_event(None)
+    assert context.get_input_consumed_event() == 0
+
+
 def test_the_profiler_hears_of_every_step():
     engine, _ = build(convnet()[0])
     context = engine.create_execution_context()

@@ -74,10 +74,10 @@ tensorrt = _sys.modules[__name__]  # programs also write trt.tensorrt.ICudaEngin
 
 _HIDDEN = {"adders", "algorithms", "builder", "calibrators", "config", "context", "debug", "dims",
            "dtypes", "engine", "enum_base", "enums", "enums_build", "enums_network",
-           "enums_runtime", "formats", "inspector", "interface", "layers", "legacy", "logger",
-           "lowering", "memory", "network", "observers", "parsed", "parser", "plan", "plugins",
-           "profile", "progress", "recipe", "refitter", "runtime", "stripped", "support", "tensor",
-           "timing_cache", "unroll", "weights", "ENUMS", "SHORT_TYPES", "LAYERS"}
+           "enums_runtime", "events", "formats", "inspector", "interface", "layers", "legacy",
+           "logger", "lowering", "memory", "network", "observers", "parsed", "parser", "plan",
+           "plugins", "profile", "progress", "recipe", "refitter", "runtime", "stripped", "support",
+           "tensor", "timing_cache", "unroll", "weights", "ENUMS", "SHORT_TYPES", "LAYERS"}
 __all__ = [name for name in globals() if not name.startswith("_") and name not in _HIDDEN]
 
 

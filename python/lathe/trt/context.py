@@ -5,6 +5,7 @@ import sys
 
 from .. import _core
 from ..errors import Error
+from . import events
 from .debug import ContextDebug
 from .dims import Dims, as_dims
 from .engine import ICudaEngine
@@ -74,7 +75,7 @@ class IExecutionContext(Managed, ContextDebug):
         self._addresses = dict.fromkeys(engine._names, 0)
         self._allocators, self._profiler, self._memory = {}, None, (0, 0)
         self._bindings = {0: _Bindings(engine, 0)}
-        self._consumed = 0
+        self._consumed = None
         self._start_debugging()
         self._borrowed = _Borrowed()
         self._dirty = True  # addresses or shapes are not what the session has
@@ -235,12 +236,12 @@ class IExecutionContext(Managed, ContextDebug):
 
     def set_input_consumed_event(self, event):
         """An event for when the inputs may be overwritten: recorded behind the run."""
-        self._consumed = int(event or 0)
+        self._consumed = event
         return True
 
     def get_input_consumed_event(self):
-        """The event."""
-        return self._consumed
+        """The event's handle; 0: none."""
+        return events.handle_of(self._consumed)
 
     # --- running
 
@@ -337,6 +338,17 @@ class IExecutionContext(Managed, ContextDebug):
         """Queues a run on a stream; on the CPU it is done when the call returns, unless the stream
         is being captured into a graph."""
         stream = int(stream_handle or 0)
+        return self._queue(stream) and (self._consumed is None or self._record_consumed(stream))
+
+    def _record_consumed(self, stream):
+        try:
+            events.record(self._consumed, stream, self._on_device)
+            return True
+        except Error as error:
+            self._report(f"the input consumed event: {error}")
+            return False
+
+    def _queue(self, stream):
         if self._profiler is not None or self._engine._plan.debug_sync:
             return self._run(stream, lambda session: self._profiled(session, stream))
         if self._on_device:

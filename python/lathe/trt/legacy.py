@@ -247,8 +247,10 @@ class LegacyContext:
         return self.execute_async_v2(bindings, stream_handle, input_consumed)
 
     def execute_async_v2(self, bindings, stream_handle, input_consumed=None):
-        """execute_async_v3 with the addresses of all bindings."""
+        """execute_async_v3 with the addresses of all bindings; input_consumed: an event."""
         self._bind_all(list(bindings))
+        if input_consumed is not None:
+            self.set_input_consumed_event(input_consumed)
         return self.execute_async_v3(stream_handle)
 
     def _input_name(self, binding):
