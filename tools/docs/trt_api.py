@@ -7,8 +7,8 @@
 Nothing is claimed by hand. A name is looked up in the module itself; a method or class whose mark
 makes it warn or raise is read by that mark; a layer is added and asked whether a build refuses it;
 a member of an enumeration is handed to what takes it, and what that says decides. Loops,
-conditionals, debug tensors, formats, algorithm selectors and plans without weights are used, run and
-compared: trt_attempts.py.
+conditionals, debug tensors, formats, algorithm selectors and plans without weights are used, run
+and compared: trt_attempts.py.
 """
 import argparse
 import collections

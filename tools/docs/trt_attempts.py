@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What trt_api.py does with features that are more than one call: a network that uses the feature is
-built on the CPU, run, and its result compared. An attempt raises NotImplementedError with what the
-build said, or AssertionError where the result is wrong."""
+"""What trt_api.py does with features that are more than one call: a network that uses the feature
+is built on the CPU, run, and its result compared. An attempt raises NotImplementedError with what
+the build said, or AssertionError where the result is wrong."""
 import contextlib
 import ctypes
 import os

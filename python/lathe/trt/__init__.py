@@ -14,8 +14,8 @@
 Engines are built for the environment's LATHE_DEVICE ("cpu", "cuda:1"), else for a GPU that works,
 else for the CPU, where addresses are those of the host. What has no meaning in Lathe is accepted
 with a LatheWarning; what is not supported is refused and says what to use instead:
-docs/trt-api.md lists every name. Names of 8.x are in lathe.trt8, or here after enable_legacy() or with LATHE_TRT_API=8 in
-the environment.
+docs/trt-api.md lists every name. Names of 8.x are in lathe.trt8, or here after enable_legacy() or
+with LATHE_TRT_API=8 in the environment.
 """
 import os as _os
 import sys as _sys

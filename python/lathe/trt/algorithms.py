@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Algorithm selectors. An engine is built, its steps' measured candidates are shown to the selector,
-and what it leaves out is given times in the timing cache that nothing would choose; then the engine
-is built anew, without measuring what is known. That may fuse otherwise and so raise new questions:
-they are asked as well. Steps of one operation were measured once, and are asked once; a step that
-needed no measuring has one choice."""
+"""Algorithm selectors. An engine is built, its steps' measured candidates are shown to the
+selector, and what it leaves out is given times in a timing cache that nothing would choose; then
+the engine is built anew, without measuring what is known. That may fuse otherwise and raise new
+questions: they are asked as well. Steps of one operation were measured once, and are asked once; a
+step that needed no measuring has one choice."""
 import re
 import zlib
 from dataclasses import dataclass

@@ -102,8 +102,8 @@ class ITimingCache(Interface):
 
 class CacheFile:
     """The file that a build reads its cache from and writes it to; a context manager. Without a
-    cache, `path` names the user's own. `must_hold`: what the build measured nevertheless is an error,
-    and leaves the cache as it is."""
+    cache, `path` names the user's own. `must_hold`: what the build measured nevertheless is an
+    error, and leaves the cache as it is."""
 
     def __init__(self, cache, disabled=False, must_hold=False):
         self._cache, self._must_hold = None if disabled else cache, must_hold
