@@ -123,6 +123,7 @@ def test_tactics_and_times_are_saved_and_replayed(tmp_path):
     path, runtime, build = arguments("digits")
     run = ["run", path, "--trt", *runtime, *build]
     polygraphy(tmp_path, *run, "--save-timing-cache", "times", "--pool-limit", "workspace:64M")
+    polygraphy(tmp_path, *run, "--save-tactics", "anew.json")
     polygraphy(tmp_path, *run, "--load-timing-cache", "times", "--save-tactics", "tactics.json")
     assert "Tactic" in polygraphy(tmp_path, "inspect", "tactics", "tactics.json")
     out = polygraphy(tmp_path, *run, "--load-timing-cache", "times", "--load-tactics",

@@ -120,6 +120,13 @@ def test_steps_that_were_not_measured_have_one_choice():
     assert [c.name for c, _, _ in selector.asked] == [c.name for c, _ in selector.reported]
 
 
+def test_a_disabled_timing_cache_stays_as_it_is():
+    selector = Selector(lambda context, choices: [len(choices) - 1])
+    plan, logger, _, config = built(selector, [trt.BuilderFlag.DISABLE_TIMING_CACHE])
+    assert plan is not None and selector.reported, logger.errors
+    assert config.get_timing_cache().queryKeys() == []
+
+
 def test_the_programs_own_cache_keeps_true_times():
     selector = Selector(lambda context, choices: [len(choices) - 1])
     plan, logger, _, config = built(selector)

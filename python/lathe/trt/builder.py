@@ -153,7 +153,9 @@ class Builder(Managed):
         refit = any(config.get_flag(f) for f in (F.REFIT, F.REFIT_IDENTICAL, F.REFIT_INDIVIDUAL,
                                                  F.STRIP_PLAN))
         cache = config.get_timing_cache()
-        if cache is None and (refit or config.algorithm_selector is not None):
+        if config.algorithm_selector is not None and config.get_flag(F.DISABLE_TIMING_CACHE):
+            cache = ITimingCache()  # a selector chooses through a cache: one of its own
+        elif cache is None and (refit or config.algorithm_selector is not None):
             cache = ITimingCache()
         plan = Plan([ProfilePlan(b"", shapes) for shapes in profiles], network.name,
                     layouts=low.layouts, debug_sync=config.get_flag(F.DEBUG),
@@ -170,9 +172,6 @@ class Builder(Managed):
         self._build_engines(plan, model, network, config, cache, config.progress_monitor)
         if config.algorithm_selector is None:
             return cache
-        if config.get_flag(F.DISABLE_TIMING_CACHE):
-            raise ValueError("an algorithm selector chooses through the timing cache: clear "
-                             "BuilderFlag.DISABLE_TIMING_CACHE")
         selection = Selection(config.algorithm_selector,
                               config.get_flag(F.REJECT_EMPTY_ALGORITHMS), cache)
         selection.settle(
@@ -182,7 +181,7 @@ class Builder(Managed):
 
     def _unfused(self, plan, network, config, cache):
         """Tensors that fusion leaves, from a build of the first profile without debug tensors."""
-        with CacheFile(cache, config.get_flag(F.DISABLE_TIMING_CACHE)) as file:
+        with CacheFile(cache, _uncached(config)) as file:
             options = self._options(network, config, file.path)
             options.shapes = plan.memory_shapes(plan.profiles[0].shapes)
             return network._unfused_tensors(
@@ -193,7 +192,7 @@ class Builder(Managed):
         progress = None if monitor is None else Progress(monitor, len(plan.profiles))
         hits = config.get_flag(F.ERROR_ON_TIMING_CACHE_MISS) and config.get_timing_cache()
         try:
-            with CacheFile(cache, config.get_flag(F.DISABLE_TIMING_CACHE), bool(hits)) as file:
+            with CacheFile(cache, _uncached(config), bool(hits)) as file:
                 for profile in plan.profiles:
                     options = self._options(network, config, file.path)
                     options.shapes = plan.memory_shapes(profile.shapes)
@@ -254,6 +253,11 @@ class Builder(Managed):
                         "tune": config.builder_optimization_level > 0,
                         "workspace_bytes": config._pools[_WORKSPACE]}}
         plan.blobs, plan.cache = blobs.items, cache._data
+
+
+def _uncached(config):
+    """Whether a build measures without a cache."""
+    return config.get_flag(F.DISABLE_TIMING_CACHE) and config.algorithm_selector is None
 
 
 _WORKSPACE = next(iter(IBuilderConfig()._pools))
