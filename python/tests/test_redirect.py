@@ -119,4 +119,6 @@ import ctypes, glob, os
 first = os.environ["LD_LIBRARY_PATH"].split(":")[0]
 assert glob.glob(first + "/libcudart.so*")
 assert ctypes.CDLL("libcudart.so").cudaDeviceSynchronize() == 0
+# Libraries that bring their own CUDA runtime (PyTorch's) must not bind to this one.
+assert not hasattr(ctypes.CDLL(None), "cudaGetDeviceCount")
 """))

@@ -65,7 +65,8 @@ def _cuda_runtime():
     library = _PACKAGE.parent / "lib" / "cudart" / "libcudart.so"
     if default_device() == "cpu" and library.exists():
         _prepend("LD_LIBRARY_PATH", library.parent)
-        ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
+        # Not RTLD_GLOBAL: what brings its own CUDA, as PyTorch does, must not bind to it.
+        ctypes.CDLL(str(library))
 
 
 def _run_script(path):
