@@ -6,7 +6,8 @@ if(NOT EXISTS ${LATHE_BUILD}/build.ninja AND NOT EXISTS ${LATHE_BUILD}/Makefile)
                           -DCMAKE_BUILD_TYPE=Release -DLATHE_TESTS=OFF
                   RESULT_VARIABLE failed)
   if(failed)
-    execute_process(COMMAND sh ${root}/tools/setup.sh --check OUTPUT_VARIABLE missing)
+    execute_process(COMMAND sh ${root}/tools/setup.sh --build --check OUTPUT_VARIABLE missing)
+    string(REPLACE "\n" "\n  " missing "  ${missing}")  # CMake does not wrap indented lines
     message(FATAL_ERROR "Lathe could not be configured; the lines above say what is missing.\n"
                         "${missing}")
   endif()

@@ -5,8 +5,17 @@
 #
 #   tools/setup.sh            install what is missing
 #   tools/setup.sh --build    only what building takes, without the tests' tools
-#   tools/setup.sh --check    only say what is missing; exit 1 if anything is
+#   tools/setup.sh --check    only say what is missing; exit 1 if anything is; also with --build
 set -eu
+
+tests=yes check=no
+for option in "$@"; do
+  case "$option" in
+    --build) tests=no ;;
+    --check) check=yes ;;
+    *) echo "setup: unknown option $option" >&2; exit 2 ;;
+  esac
+done
 
 # One line for each use. The names are those of Debian 12 and of Ubuntu 24.04.
 packages="
@@ -18,7 +27,7 @@ packages="
   libcli11-dev nlohmann-json3-dev libpng-dev libjpeg-dev
   python3 python3-venv python3-dev
 "
-[ "${1:-}" = --build ] || packages="$packages libgtest-dev clang-format-14 clang-tidy-14"
+[ "$tests" = no ] || packages="$packages libgtest-dev clang-format-14 clang-tidy-14"
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   echo "setup: this is not a Debian or Ubuntu machine; install the equivalents of:$packages" >&2
@@ -36,7 +45,7 @@ for package in $packages; do
 done
 [ -n "$missing" ] || exit 0
 
-if [ "${1:-}" = --check ]; then
+if [ "$check" = yes ]; then
   echo "setup: missing packages:$missing"
   echo "setup: as root, run: apt-get install --no-install-recommends$missing"
   exit 1
