@@ -195,7 +195,7 @@ Result<std::map<std::string, std::vector<std::vector<double>>>> run_all(const En
 Result<Engine> reference_engine(const CompareOptions& o, const Tensors& inputs) {
   if (is_engine_file(o.engine.file))
     return bad("--against reference needs the model: an engine does not hold it whole");
-  Result<Model> model = Model::load(o.engine.file);
+  Result<Model> model = Model::load(o.engine.file, o.engine.model);
   if (!model.ok()) return std::move(model).status();
   BuildOptions b;
   b.threads = o.engine.build.threads;
@@ -250,11 +250,11 @@ int compare_command(CompareOptions& o) {
   std::vector<PortInfo> ins, outs;
   Result<Engine> engine = bad("");
   if (is_engine_file(o.engine.file)) {
-    engine = Engine::load(o.engine.file);
+    engine = Engine::load(o.engine.file, o.engine.model.plugins);
     if (!engine.ok()) return fail(engine.status(), o.engine.file);
     ins = engine->inputs(), outs = engine->outputs();
   } else {
-    Result<Model> model = Model::load(o.engine.file);
+    Result<Model> model = Model::load(o.engine.file, o.engine.model);
     if (!model.ok()) return fail(model.status());
     ins = model->inputs(), outs = model->outputs();
   }

@@ -64,6 +64,8 @@ void EngineOptions::add_to(CLI::App& c) {
   c.add_option("--min-shapes", min_shapes, "smallest shapes of dynamic inputs");
   c.add_option("--opt-shapes", opt_shapes, "shapes to tune for");
   c.add_option("--max-shapes", max_shapes, "largest shapes of dynamic inputs");
+  c.add_option("--op", model.ops, "FILE.json that defines operators of the model's own");
+  c.add_option("--plugin", model.plugins, "library with operators; loaded into this process");
   c.add_option("--threads", build.threads, "CPU threads; 0: what this container may use");
   c.add_option("--workspace", build.workspace_bytes,
                "bytes of scratch memory that a step may take");
@@ -124,9 +126,9 @@ void show_reasons(const Engine& engine, const EngineOptions& options) {
 
 Result<Engine> open_engine(EngineOptions& options,
                            const std::map<std::string, std::vector<int64_t>>& fixed) {
-  if (is_engine_file(options.file)) return Engine::load(options.file);
+  if (is_engine_file(options.file)) return Engine::load(options.file, options.model.plugins);
   if (Status s = options.finish(); !s.ok()) return s;
-  Result<Model> model = Model::load(options.file);
+  Result<Model> model = Model::load(options.file, options.model);
   if (!model.ok()) return std::move(model).status();
   for (const auto& [name, sizes] : fixed) options.build.shapes.try_emplace(name, ShapeRange{sizes});
   ProgressBar bar;

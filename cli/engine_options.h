@@ -13,6 +13,7 @@ namespace lathe::cli {
 struct EngineOptions {
   std::string file;
   BuildOptions build;
+  ModelOptions model;
   std::vector<std::string> shapes, min_shapes, opt_shapes, max_shapes;
   std::string verify = "sample";
   bool no_tune = false, no_fuse = false, why = false;

@@ -75,7 +75,7 @@ int run_command(RunOptions& o) {
   if (Status s = parse_shapes(o.engine.shapes, shapes); !s.ok()) return fail(s, o.engine.file);
   std::vector<PortInfo> ports;
   if (!is_engine_file(o.engine.file)) {
-    Result<Model> model = Model::load(o.engine.file);
+    Result<Model> model = Model::load(o.engine.file, o.engine.model);
     if (!model.ok()) return fail(model.status());
     ports = model->inputs();
   }

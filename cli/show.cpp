@@ -68,10 +68,17 @@ std::string summary(const Engine& engine) {
     text += fmt::format("  input   {:<24} {}{}\n", p.name, type_text(p), profile_text(engine, p));
   for (const PortInfo& p : engine.outputs())
     text += fmt::format("  output  {:<24} {}\n", p.name, type_text(p));
+  for (const std::string& p : engine.plugins()) text += fmt::format("  needs   plugin {}\n", p);
   const std::vector<StepInfo> steps = engine.steps();
   double seconds = 0;
   size_t checked = 0;
-  for (const StepInfo& s : steps) seconds += s.seconds, checked += s.checked;
+  for (const StepInfo& s : steps) {
+    seconds += s.seconds, checked += s.checked;
+    // What the user wrote and is wrong does not hide behind --why.
+    const size_t rejected = s.op.starts_with("Custom") ? s.why.find("rejected: ") : s.why.npos;
+    if (rejected != s.why.npos)
+      text += fmt::format("  warning step '{}': {}\n", s.name, s.why.substr(rejected));
+  }
   text += fmt::format("  {} nodes became {} steps; their times add up to {:.3f} ms\n",
                       engine.nodes_in_model(), steps.size(), seconds * 1e3);
   if (engine.build_seconds() > 0)

@@ -18,7 +18,7 @@ bundle() {
   rm -rf "$folder"
   mkdir -p "$folder/bin" "$folder/lib" "$folder/cases"
   for binary in tests/cuda/cuda_conformance_test tests/cuda/cuda_compile_test src/cuda_test \
-    tests/api/stream_test cli/lathe; do
+    tests/api/stream_test tests/custom/custom_gpu_test cli/lathe; do
     [[ -f $build/$binary ]] || continue
     cp "$build/$binary" "$folder/bin/"
     # Beside the C and C++ runtimes, which every machine has its own of.
@@ -26,6 +26,7 @@ bundle() {
       { grep -vE '/(ld-linux|libc|libm|libdl|librt|libpthread|libstdc\+\+|libgcc_s)[.-]' || true; } |
       xargs -r cp -n -L -t "$folder/lib"
   done
+  cp "$build"/tests/custom/lib{gpu,odd}_plugin.so "$(dirname "$0")"/../examples/snake.json "$folder/"
   strip "$folder"/bin/* "$folder"/lib/* 2>/dev/null || true
   cp "$(dirname "$0")"/../src/ops/*.cases "$folder/cases/"
   cp "$(dirname "$0")"/../examples/models/digits.onnx "$folder/"
@@ -38,7 +39,7 @@ prepare() {
   cd "$(dirname "$0")"
   mkdir -p done logs
   export LD_LIBRARY_PATH=$PWD/lib:${LD_LIBRARY_PATH:-} LATHE_CASES=$PWD/cases
-  export LATHE_DEMO_MODELS=$PWD OMP_NUM_THREADS=1
+  export LATHE_DEMO_MODELS=$PWD LATHE_CUSTOM_FILES=$PWD OMP_NUM_THREADS=1
   deadline=$((SECONDS + ${1:-480}))
 }
 
@@ -99,6 +100,7 @@ case ${1:-} in
     failed=0
     slice cuda_test bin/cuda_test || { failed=1; grep -E 'FAILED|Failure|what' logs/cuda_test | head -20 || true; }
     slice stream_test bin/stream_test || { failed=1; grep -E 'FAILED|Failure' logs/stream_test | head -20 || true; }
+    slice custom_gpu_test bin/custom_gpu_test || { failed=1; grep -E 'FAILED|Failure' logs/custom_gpu_test | head -20 || true; }
     all conformance bin/cuda_conformance_test || failed=1
     LATHE_ALL_GPUS=1 all compile bin/cuda_compile_test || failed=1
     totals

@@ -86,11 +86,18 @@ struct BuildOptions {
   void* progress_user = nullptr;
 };
 
+// Operators that a model uses beside ONNX's (docs/custom_operators.md).
+struct ModelOptions {
+  std::vector<std::string> ops;      // definitions: files, or the JSON itself
+  std::vector<std::string> plugins;  // libraries (lathe/plugin.h) to load into the process
+};
+
 class LATHE_API Model {
  public:
   // Reads and checks an ONNX file; external data beneath its folder.
-  static Result<Model> load(const std::string& path);
-  static Result<Model> parse(std::span<const std::byte> onnx, std::string name = "model");
+  static Result<Model> load(const std::string& path, const ModelOptions& options = {});
+  static Result<Model> parse(std::span<const std::byte> onnx, std::string name = "model",
+                             const ModelOptions& options = {});
   std::vector<PortInfo> inputs() const;
   std::vector<PortInfo> outputs() const;
   int node_count() const;  // of the file's graph, constants not counted
@@ -126,15 +133,20 @@ class Session;
 class LATHE_API Engine {
  public:
   static Result<Engine> build(const Model& model, const BuildOptions& options = {});
-  static Result<Engine> load(const std::string& path);            // mapped
-  static Result<Engine> parse(std::span<const std::byte> bytes);  // copied
-  Status save(const std::string& path) const;                     // written beside and renamed
+  // `plugins`: libraries that the engine needs, to load into the process. Fails with NotFound when
+  // one is not named; an engine by itself loads none.
+  static Result<Engine> load(const std::string& path,
+                             const std::vector<std::string>& plugins = {});  // mapped
+  static Result<Engine> parse(std::span<const std::byte> bytes,
+                              const std::vector<std::string>& plugins = {});  // copied
+  Status save(const std::string& path) const;  // written beside and renamed
   Result<std::vector<std::byte>> serialize() const;
 
   std::vector<PortInfo> inputs() const;
   std::vector<PortInfo> outputs() const;
   std::vector<StepInfo> steps() const;
   std::string device() const;
+  std::vector<std::string> plugins() const;  // that it needs: "acme_ops 1.2.0"
   std::string model_name() const;
   int nodes_in_model() const;
   double build_seconds() const;  // 0 for a loaded one

@@ -93,6 +93,8 @@ class LATHE_API Network {
   Network& operator=(Network&&) noexcept;
   ~Network();
 
+  // One whose nodes may also be of operators of the user's own: add_onnx with their domain.
+  static Result<Network> with(const ModelOptions& operators, std::string name = "network");
   // The model as it was imported, before any optimization: one node for each of the file's (calls
   // of its functions are inlined), with the file's names of nodes, values and initializers.
   static Result<Network> from(const Model& model);

@@ -16,7 +16,9 @@
 #include "base/log.h"
 #include "base/parallel.h"
 #include "compiler/compiler.h"
+#include "custom/operators.h"
 #include "engine/format.h"
+#include "engine/plugins.h"
 
 namespace lathe {
 
@@ -195,6 +197,7 @@ Result<Engine> build_engine(const ModelState& model, const BuildOptions& options
   allow_tf32(options, devices);
   CompileOptions compile_opts = LATHE_TRY(compile_options(options, *devices.host));
   compile_opts.model_name = model.name;
+  if (model.draft.custom) compile_opts.plugins = model.draft.custom->plugins;
   LoadOptions load;
   LATHE_TRY(apply_shapes(model, options, load, compile_opts.symbols));
   Graph graph = load.input_shapes.empty()
@@ -208,7 +211,10 @@ Result<Engine> build_engine(const ModelState& model, const BuildOptions& options
   Plan plan = LATHE_TRY(compile(std::move(graph), compile_devices, cache, compile_opts, progress));
   LATHE_TRY(cache.save().at("timing cache"));
   plan.nodes_in_model = model.nodes;
-  if (has_setting(options, "engine_roundtrip")) plan = LATHE_TRY(through_a_file(plan));
+  if (has_setting(options, "engine_roundtrip")) {
+    plan = LATHE_TRY(through_a_file(plan));
+    LATHE_TRY(bind_plugins(plan, compile_opts.plugins));
+  }
   auto state = LATHE_TRY(make_engine_state(std::move(plan), std::move(devices), nullptr));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   auto& made = *std::const_pointer_cast<EngineState>(state);

@@ -8,6 +8,7 @@
 #include "api/api_state.h"
 #include "base/file.h"
 #include "engine/format.h"
+#include "engine/plugins.h"
 
 namespace lathe {
 namespace {
@@ -75,10 +76,12 @@ Result<std::shared_ptr<const EngineState>> make_engine_state(Plan plan, OpenDevi
   return std::shared_ptr<const EngineState>(std::move(state));
 }
 
-Result<Engine> Engine::load(const std::string& path) {
+Result<Engine> Engine::load(const std::string& path, const std::vector<std::string>& plugins) {
+  const PluginLibraries libraries = LATHE_TRY(open_plugins(plugins));
   auto file = std::make_shared<MappedFile>(LATHE_TRY(map_file(path)));
   Result<Plan> plan = read_engine(file->bytes(), file, release_mapped);
   if (!plan.ok()) return std::move(plan).status().at(path);
+  LATHE_TRY(bind_plugins(*plan, libraries).at(path));
   Result<OpenDevices> devices = devices_for(*plan);
   if (!devices.ok()) return std::move(devices).status().at(path);
   Engine engine;
@@ -87,9 +90,12 @@ Result<Engine> Engine::load(const std::string& path) {
   return engine;
 }
 
-Result<Engine> Engine::parse(std::span<const std::byte> bytes) {
+Result<Engine> Engine::parse(std::span<const std::byte> bytes,
+                             const std::vector<std::string>& plugins) {
+  const PluginLibraries libraries = LATHE_TRY(open_plugins(plugins));
   auto copy = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
   Plan plan = LATHE_TRY(read_engine(*copy, copy));
+  LATHE_TRY(bind_plugins(plan, libraries));
   OpenDevices devices = LATHE_TRY(devices_for(plan));
   Engine engine;
   engine.state_ = LATHE_TRY(make_engine_state(std::move(plan), std::move(devices), nullptr));
@@ -136,6 +142,7 @@ std::vector<StepInfo> Engine::steps() const {
 std::string Engine::device() const {
   return state_->loaded->plan().device == DeviceKind::Cuda ? "cuda" : "cpu";
 }
+std::vector<std::string> Engine::plugins() const { return plugins_needed(state_->loaded->plan()); }
 std::string Engine::model_name() const { return state_->loaded->plan().model; }
 int Engine::nodes_in_model() const { return state_->loaded->plan().nodes_in_model; }
 double Engine::build_seconds() const { return state_->build_seconds; }

@@ -6,6 +6,7 @@
 
 #include "api/api_state.h"
 #include "api/model_state.h"
+#include "custom/operators.h"
 #include "onnx/node_import.h"
 
 namespace lathe {
@@ -25,11 +26,12 @@ Result<Graph> lower_model(const ModelState& model, const LoadOptions& options,
   return lower(model.draft, budget, options);
 }
 
-Result<Model> Model::load(const std::string& path) {
+Result<Model> Model::load(const std::string& path, const ModelOptions& options) {
   auto state = std::make_shared<ModelState>();
+  auto custom = LATHE_TRY(CustomOperators::open(options.ops, options.plugins));
   state->name = std::filesystem::path(path).filename().string();
   Budget budget(model_limits());
-  state->draft = LATHE_TRY(read_onnx_file(path, budget, &state->nodes));
+  state->draft = LATHE_TRY(read_onnx_file(path, budget, &state->nodes, std::move(custom)));
   Result<Graph> graph = lower(state->draft, budget);
   if (!graph.ok()) return std::move(graph).status().at(path);
   state->graph = *std::move(graph);
@@ -38,11 +40,13 @@ Result<Model> Model::load(const std::string& path) {
   return model;
 }
 
-Result<Model> Model::parse(std::span<const std::byte> onnx, std::string name) {
+Result<Model> Model::parse(std::span<const std::byte> onnx, std::string name,
+                           const ModelOptions& options) {
   auto state = std::make_shared<ModelState>();
+  auto custom = LATHE_TRY(CustomOperators::open(options.ops, options.plugins));
   state->name = std::move(name);
   Budget budget(model_limits());
-  state->draft = LATHE_TRY(read_onnx(onnx, nullptr, budget, &state->nodes));
+  state->draft = LATHE_TRY(read_onnx(onnx, nullptr, budget, &state->nodes, std::move(custom)));
   state->graph = LATHE_TRY(lower(state->draft, budget));
   Model model;
   model.state_ = std::move(state);

@@ -7,6 +7,7 @@
 #include "api/api_state.h"
 #include "api/model_state.h"
 #include "api/network_state.h"
+#include "custom/operators.h"
 #include "onnx/function_table.h"
 #include "onnx/names.h"
 
@@ -21,6 +22,12 @@ Network& Network::operator=(Network&&) noexcept = default;
 Network::~Network() = default;
 
 const std::string& Network::name() const { return state_->name; }
+
+Result<Network> Network::with(const ModelOptions& operators, std::string name) {
+  Network network(std::move(name));
+  network.state_->draft.custom = LATHE_TRY(CustomOperators::open(operators.ops, operators.plugins));
+  return network;
+}
 
 Result<Network> Network::from(const Model& model) {
   Network network(model.state_->name);
@@ -181,6 +188,7 @@ Result<Network::Node> Network::add_onnx(std::string_view op, const std::vector<V
   node.type = op;
   node.domain = canonical_domain(options.domain);
   node.opset = options.opset;
+  node.onnx_opset = options.domain.empty() ? options.opset : kDefaultOpset;
   node.name = name;
   Result<std::vector<int>> indices = operand_indices(*state_, operands);
   if (!indices.ok()) return std::move(indices).status().at(where(name, op));

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "compiler/stages.h"
+#include "engine/plugins.h"
 #include "passes/pass.h"
 
 namespace lathe {
@@ -109,8 +110,10 @@ Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& ca
   const auto nodes = static_cast<int>(graph.node_count());
   if (progress.budget != nullptr) LATHE_TRY(progress.budget->charge_nodes(nodes));
   LATHE_TRY(progress.tick("passes", 0));
+  if (devices.main->is_host()) LATHE_TRY(expand_twins(graph));
   LATHE_TRY(optimize(graph, options, progress));
   Plan plan = LATHE_TRY(lower(graph, options));
+  LATHE_TRY(bind_plugins(plan, options.plugins));
   plan.nodes_in_model = nodes;
   plan.device = devices.main->info().kind;
   plan.device_key = devices.main->info().key();

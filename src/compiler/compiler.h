@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/budget.h"
+#include "custom/library.h"
 #include "device/device.h"
 #include "engine/plan.h"
 #include "graph/graph.h"
@@ -22,6 +23,7 @@ struct CompileOptions {
   std::vector<SymbolRange> symbols;  // by name; others: any size, tuned at 1
   std::string dump_dir;              // --dump-passes
   std::string model_name;
+  PluginLibraries plugins;  // loaded: what Custom steps may need
 };
 
 // Called often while building, from the caller's thread; false cancels.

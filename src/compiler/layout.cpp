@@ -5,6 +5,7 @@
 #include <map>
 
 #include "compiler/stages.h"
+#include "device/plugin_tactic.h"
 #include "tensor/relayout.h"
 
 namespace lathe {
@@ -16,10 +17,17 @@ enum class Wish : uint8_t {
   Same,      // any layout, the same for all of rank 3 and more
 };
 
-Wish wish_of(const Step& step) {
+Wish wish_of_plugin(const OpInstance& op, const DeviceInfo& device) {
+  const PluginFormats takes = plugin_formats(op, device);
+  if (!takes.channels_last) return Wish::Row;
+  return takes.row_major ? Wish::Same : Wish::Channels;
+}
+
+Wish wish_of(const Step& step, const DeviceInfo& device) {
   static constexpr std::string_view kChannels[] = {"Conv", "Deconv", "Pool", "Resize"};
   static constexpr std::string_view kSame[] = {"Pointwise", "Concat",    "Slice",   "Pad",
                                                "Reduce",    "Normalize", "Softmax", "Expand"};
+  if (step.op.plugin != nullptr) return wish_of_plugin(step.op, device);
   const std::string_view op = step.op.def->name;
   if (std::find(std::begin(kChannels), std::end(kChannels), op) != std::end(kChannels))
     return Wish::Channels;
@@ -107,6 +115,8 @@ class Assigner {
     }
   }
 
+  Wish wish_of(const Step& s) const { return lathe::wish_of(s, stage_.devices.main->info()); }
+
   // Bytes converted around the step if it ran in `layout`. A tensor is converted once for all its
   // readers: what another step converts anyway is free.
   double cost(const PlanIndex& index, const Step& s, Layout layout) const {
@@ -153,7 +163,7 @@ class Assigner {
     for (const PlanPort& p : plan_.inputs) label_[static_cast<size_t>(p.tensor)] = Layout::RowMajor;
     std::vector<Step> steps;
     for (Step& s : plan_.steps) {
-      const bool keeps_weights = wish_of(s) == Wish::Channels;
+      const bool keeps_weights = wish_of(s) == Wish::Channels && s.op.plugin == nullptr;
       for (size_t k = 0; k < s.in.size(); ++k) {
         const TensorId t = s.in[k];
         if (t < 0) continue;

@@ -16,6 +16,8 @@ struct Stage {
   const Progress& progress;
 };
 
+// Custom operators that are data, as the operators of their twins.
+Status expand_twins(Graph& graph);
 // One step for each node, nothing chosen yet.
 Result<Plan> lower(const Graph& graph, const CompileOptions& options);
 // The tuned value of each symbol; constraints hold there.

@@ -5,6 +5,7 @@
 // Graph (lowering.h). A value type: copies share tensors and attributes.
 //
 // Values and nodes are named by index; what is removed leaves a hole, so indices stay good.
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,8 @@
 #include "ops/op.h"
 
 namespace lathe {
+
+struct CustomOperators;  // custom/operators.h
 
 struct DraftValue {
   enum class Kind : uint8_t { Removed, Input, Constant, Result };
@@ -41,6 +44,7 @@ struct DraftNode {
   const OpDef* own = nullptr;  // an operator of Lathe's own; null: of ONNX
   std::string domain;          // canonical: "" for ai.onnx
   int64_t opset = 0;           // of the domain
+  int64_t onnx_opset = 0;      // of ai.onnx beside it: what a custom operator's twin is made of
   std::string name;
   std::string within;         // "node 'f' (F)" where it comes from the calls of functions
   std::vector<int> operands;  // values, -1: absent
@@ -60,6 +64,7 @@ class Draft {
  public:
   std::string name;
   SymbolTable symbols;
+  std::shared_ptr<const CustomOperators> custom;  // beside ONNX's and Lathe's; null: none
 
   const DraftValue& value(int v) const { return values_[static_cast<size_t>(v)]; }
   DraftValue& value(int v) { return values_[static_cast<size_t>(v)]; }

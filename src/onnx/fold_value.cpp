@@ -52,7 +52,7 @@ bool run(const Node& node, Known& values) {
 }
 
 bool foldable(const Node* node) {
-  return node && node->regions.empty() && !(node->op.def->flags & kRandom) &&
+  return node && node->regions.empty() && !(node->op.def->flags & (kRandom | kOpaque)) &&
          std::all_of(node->outputs.begin(), node->outputs.end(),
                      [](const Value* v) { return is_small(v->type); });
 }

@@ -13,7 +13,8 @@
 namespace lathe {
 
 Result<Draft> read_onnx(std::span<const std::byte> bytes, const ExternalData* external,
-                        Budget& budget, int* file_nodes) {
+                        Budget& budget, int* file_nodes,
+                        std::shared_ptr<const CustomOperators> custom) {
   if (bytes.size() > INT_MAX) {
     return invalid("an ONNX file holds at most 2 GiB; larger models keep tensors in other files");
   }
@@ -28,26 +29,29 @@ Result<Draft> read_onnx(std::span<const std::byte> bytes, const ExternalData* ex
         std::count_if(nodes.begin(), nodes.end(),
                       [](const lathe_onnx::NodeProto& n) { return n.op_type() != "Constant"; }));
   }
-  return ModelImport(model, external).run();
+  return ModelImport(model, external, std::move(custom)).run();
 }
 
-Result<Draft> read_onnx_file(const std::string& path, Budget& budget, int* file_nodes) {
+Result<Draft> read_onnx_file(const std::string& path, Budget& budget, int* file_nodes,
+                             std::shared_ptr<const CustomOperators> custom) {
   MappedFile file = LATHE_TRY(map_file(path));
   const size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   ExternalData external = LATHE_TRY(ExternalData::beneath(folder));
-  Result<Draft> draft = read_onnx(file.bytes(), &external, budget, file_nodes);
+  Result<Draft> draft = read_onnx(file.bytes(), &external, budget, file_nodes, std::move(custom));
   if (!draft.ok()) return std::move(draft).status().at(path);
   return draft;
 }
 
 Result<Graph> load_onnx(std::span<const std::byte> bytes, const ExternalData* external,
                         Budget& budget, const LoadOptions& options) {
-  return lower(LATHE_TRY(read_onnx(bytes, external, budget)), budget, options);
+  return lower(LATHE_TRY(read_onnx(bytes, external, budget, nullptr, options.custom)), budget,
+               options);
 }
 
 Result<Graph> load_onnx_file(const std::string& path, Budget& budget, const LoadOptions& options) {
-  Result<Graph> graph = lower(LATHE_TRY(read_onnx_file(path, budget)), budget, options);
+  const Draft draft = LATHE_TRY(read_onnx_file(path, budget, nullptr, options.custom));
+  Result<Graph> graph = lower(draft, budget, options);
   if (!graph.ok()) return std::move(graph).status().at(path);
   return graph;
 }

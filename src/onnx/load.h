@@ -20,6 +20,7 @@ namespace lathe {
 
 class Budget;
 class ExternalData;
+struct CustomOperators;  // custom/operators.h
 
 struct LoadOptions {
   // Shapes that replace what the file says of inputs, by name. Ranks must agree where both are
@@ -28,13 +29,18 @@ struct LoadOptions {
   // Inputs that are constants of this build, by name: shapes, axes, counts that a model takes as
   // inputs and that must be known when it is built. They are no inputs of the graph any more.
   std::map<std::string, HostTensor> input_values;
+  // Operators that the user defined, for what is read; a Draft has its own. Null: none.
+  std::shared_ptr<const CustomOperators> custom = nullptr;
 };
 
 // The model as it is written. `file_nodes`, when not null, receives the number of nodes of the
-// file's graph, constants not counted.
+// file's graph, constants not counted. `custom`: operators that stand before the file's functions
+// of their names, kept in the draft; null: none.
 Result<Draft> read_onnx(std::span<const std::byte> bytes, const ExternalData* external,
-                        Budget& budget, int* file_nodes = nullptr);
-Result<Draft> read_onnx_file(const std::string& path, Budget& budget, int* file_nodes = nullptr);
+                        Budget& budget, int* file_nodes = nullptr,
+                        std::shared_ptr<const CustomOperators> custom = nullptr);
+Result<Draft> read_onnx_file(const std::string& path, Budget& budget, int* file_nodes = nullptr,
+                             std::shared_ptr<const CustomOperators> custom = nullptr);
 
 // Read and lowered (lowering.h). `external` may be null: then a model that keeps tensors in other
 // files is refused.

@@ -6,13 +6,10 @@
 #include "graph/rewriter.h"
 #include "onnx/import_state.h"
 #include "onnx/names.h"
-#include "onnx/node_import.h"
+#include "onnx/node_lowering.h"
 
 namespace lathe {
 namespace {
-
-constexpr int64_t kOldestOpset = 6;
-constexpr int64_t kNewestOpset = 1000;  // operators change by opset; unknown ones fail by name
 
 bool is_made_up(std::string_view name) {
   return std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -29,18 +26,6 @@ Status check_claim(const RankClaim& claim, const Value& v) {
                    v.type.to_string());
   }
   return {};
-}
-
-Result<Importer> importer_of(const DraftNode& node) {
-  Importer importer = node.domain.empty() ? find_importer(node.type) : nullptr;
-  if (!importer) {
-    return unsupported("the operator {} of domain '{}', opset {}, is not implemented",
-                       printable(node.type), printable(node.domain), node.opset);
-  }
-  if (node.opset < kOldestOpset || node.opset > kNewestOpset) {
-    return unsupported("opset {} is not implemented; {} is the oldest", node.opset, kOldestOpset);
-  }
-  return importer;
 }
 
 Result<TensorType> input_type(const DraftValue& input, const LoadOptions& options) {
@@ -141,25 +126,6 @@ Attrs Lowering::with_sizes(Attrs attrs) const {
   return attrs;
 }
 
-Result<std::vector<Value*>> Lowering::run_importer(const DraftNode& node,
-                                                   std::vector<Value*> operands) {
-  const Importer importer = LATHE_TRY(importer_of(node));
-  NodeState state{.import = *state_,
-                  .type = printable(node.type),
-                  .name = printable(node.name),
-                  .opset = static_cast<int>(node.opset),
-                  .operands = std::move(operands),
-                  .wanted = {},
-                  .attributes = node.attributes,
-                  .results = {},
-                  .bad_attribute = {}};
-  for (int v : node.results) state.wanted.push_back(v >= 0);
-  NodeImport n(state);
-  LATHE_TRY(importer(n));
-  LATHE_TRY(n.attributes());
-  return std::move(state.results);
-}
-
 Result<std::vector<Value*>> Lowering::run(const Draft& draft, int n) {
   const DraftNode& node = draft.node(n);
   const Mark before = mark();
@@ -174,7 +140,10 @@ Result<std::vector<Value*>> Lowering::run(const Draft& draft, int n) {
                                             with_sizes(node.attrs), printable(node.name)));
       results = made->outputs;
     } else {
-      results = LATHE_TRY(run_importer(node, std::move(operands)));
+      std::vector<bool> wanted;
+      for (int v : node.results) wanted.push_back(v >= 0);
+      NodeLowering lowering(*state_, draft.custom.get());
+      results = LATHE_TRY(lowering.run(node, std::move(operands), wanted));
     }
     for (size_t k = 0; k < node.results.size(); ++k) {
       if (node.results[k] < 0) continue;

@@ -54,7 +54,6 @@ class Lowering {
   Status put(const Draft& draft, int v, Value* value);
   void fix_sizes(const Shape& declared, const Shape& given);
   Attrs with_sizes(Attrs attrs) const;
-  Result<std::vector<Value*>> run_importer(const DraftNode& node, std::vector<Value*> operands);
   std::unique_ptr<ImportState> state_;
   std::vector<Value*> values_;  // by the draft's index
   std::vector<int> defined_;    // in order

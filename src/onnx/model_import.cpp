@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "onnx/model_import.h"
 
+#include "custom/operators.h"
 #include "onnx/names.h"
 #include "onnx/node_import.h"
 #include "onnx/node_order.h"
@@ -150,13 +151,15 @@ Result<AttributeMap> ModelImport::attributes_of(const NodeProto& node, const Sco
 Status ModelImport::add_operator(const NodeProto& node, Scope& scope, AttributeMap attributes) {
   const std::string_view domain = canonical_domain(node.domain());
   auto opset = scope.opsets.find(domain);
-  if (opset == scope.opsets.end()) {
+  const bool custom = is_custom(draft_.custom.get(), domain, node.op_type());
+  if (opset == scope.opsets.end() && !custom) {
     return invalid("the domain '{}' is not among the model's opsets", printable(domain));
   }
   DraftNode made;
   made.type = node.op_type();
   made.domain = domain;
-  made.opset = opset->second;
+  made.opset = opset == scope.opsets.end() ? 0 : opset->second;
+  if (auto own = scope.opsets.find(""); own != scope.opsets.end()) made.onnx_opset = own->second;
   made.name = node_name(node);
   made.within = scope.within;
   made.operands = LATHE_TRY(operands_of(node, scope));
@@ -217,8 +220,10 @@ Status ModelImport::add_node(const NodeProto& node, Scope& scope) {
     AttributeMap attributes = LATHE_TRY(attributes_of(node, scope));
     const FunctionProto* function = functions_.find(node);
     const bool known = canonical_domain(node.domain()).empty() && find_importer(node.op_type());
-    return function && !known ? add_call(node, *function, scope, attributes)
-                              : add_operator(node, scope, std::move(attributes));
+    const bool custom =
+        is_custom(draft_.custom.get(), canonical_domain(node.domain()), node.op_type());
+    return function && !known && !custom ? add_call(node, *function, scope, attributes)
+                                         : add_operator(node, scope, std::move(attributes));
   };
   Status s = add();
   return s.ok() ? s : std::move(s).at(where(node));

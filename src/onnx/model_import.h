@@ -16,8 +16,11 @@ namespace lathe {
 class ModelImport {
  public:
   // `model` gives up the bytes of its initializers.
-  ModelImport(lathe_onnx::ModelProto& model, const ExternalData* external)
-      : model_(model), external_(external) {}
+  ModelImport(lathe_onnx::ModelProto& model, const ExternalData* external,
+              std::shared_ptr<const CustomOperators> custom)
+      : model_(model), external_(external) {
+    draft_.custom = std::move(custom);
+  }
   Result<Draft> run();
 
  private:

@@ -5,6 +5,7 @@
 #include <bit>
 #include <charconv>
 
+#include "base/hash.h"
 #include "ops/text.h"
 
 namespace lathe {
@@ -15,6 +16,7 @@ constexpr std::string_view kKindNames[] = {"an integer", "a number",      "text"
                                            "dimensions", "an expression", "a tensor"};
 // Longer tensors print as a hash where the value itself is not asked for.
 constexpr int64_t kShortTensor = 16;
+constexpr size_t kShortText = 240;  // the same of texts: sources of kernels
 
 bool same_double(double a, double b) {
   return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
@@ -44,7 +46,10 @@ struct Printer {
   }
   std::string operator()(int64_t v) const { return fmt::format("{}", v); }
   std::string operator()(double v) const { return fmt::format("{}", v); }
-  std::string operator()(const std::string& v) const { return lathe::quoted(v); }
+  std::string operator()(const std::string& v) const {
+    if (full_tensors || v.size() <= kShortText) return lathe::quoted(v);
+    return fmt::format("\"... {} characters, hash {:016x}\"", v.size(), hash64(v));
+  }
   std::string operator()(const Ints& v) const { return list(v); }
   std::string operator()(const Floats& v) const { return list(v); }
   std::string operator()(DType v) const { return std::string(lathe::to_string(v)); }

@@ -7,6 +7,7 @@
 // src/ops/NAME.cases, and one line in ops.def.
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,6 +24,7 @@
 namespace lathe {
 
 struct OpDef;
+struct PluginOperator;  // custom/library.h
 
 // An operator with its types and attributes, no wiring. `in[k].absent()` marks an optional operand
 // that is not given. Symbols may stand in types and attributes until a tactic sees it.
@@ -33,6 +35,8 @@ struct OpInstance {
   Attrs attrs;
   Fusion fusion;             // empty unless the compiler fused something
   uint64_t constant_in = 0;  // bit k: operand k is a constant of the engine (weights)
+  // The code of a Custom operator that a plugin brings, where the plugin is loaded (bind_plugins).
+  std::shared_ptr<const PluginOperator> plugin = nullptr;
 
   bool is_constant(int k) const { return (constant_in >> k) & 1; }
   bool is_concrete() const;  // no symbol anywhere
@@ -141,6 +145,7 @@ enum OpFlags : uint32_t {
   kBoxes = 1,     // the reference can compute a part of output 0
   kHostOnly = 2,  // touches strings, sequences or shapes only; never placed on a GPU
   kRandom = 4,    // not a function of its operands: never folded or merged
+  kOpaque = 16,   // its code may be missing: passes neither run nor merge it
   kView = 8,      // output 0 is operand 0's bytes in another row-major shape
 };
 
@@ -154,6 +159,8 @@ struct OpDef {
   Tolerance tolerance = {};
   Status (*infer)(InferContext&) = nullptr;
   Status (*reference)(const RefArgs&) = nullptr;
+  // Whether this instance can be run by its reference; null: always.
+  bool (*has_reference)(const OpInstance&) = nullptr;
   Cost (*cost)(const OpInstance&) = nullptr;  // null: flops = output elements, bytes = all tensors
 
   bool is(std::string_view n) const { return name == n; }
@@ -187,5 +194,8 @@ struct BoxResult {
 Result<BoxResult> run_reference_box(const OpInstance& op, std::span<const HostTensor> in,
                                     const Box& box);
 Cost cost_of(const OpInstance& op);
+bool has_reference(const OpInstance& op);
+// The factor k of its operator's tolerance, or the instance's own.
+double tolerance_of(const OpInstance& op);
 
 }  // namespace lathe

@@ -174,6 +174,16 @@ Result<BoxResult> run_box(const OpInstance& op, std::span<const HostTensor> in, 
 
 }  // namespace
 
+bool has_reference(const OpInstance& op) {
+  return op.def->has_reference == nullptr || op.def->has_reference(op);
+}
+
+double tolerance_of(const OpInstance& op) {
+  const AttrValue* own = op.def->is("Custom") ? op.attrs.find("tolerance") : nullptr;
+  return own != nullptr && std::holds_alternative<double>(*own) ? std::get<double>(*own)
+                                                                : op.def->tolerance.k;
+}
+
 Result<std::vector<HostTensor>> run_reference(const OpInstance& op,
                                               std::span<const HostTensor> in) {
   Result<std::vector<HostTensor>> out = run_whole(op, in);

@@ -21,7 +21,7 @@ struct Budget {
 // Bytes of what is read and of what would be made; nothing when the node is not to be folded.
 bool may_fold(const Node& node, Budget& budget) {
   if (node.is("Constant") || is_dead(node) || !node.regions.empty()) return false;
-  if ((node.op.def->flags & kRandom) || !node.op.is_concrete()) return false;
+  if ((node.op.def->flags & (kRandom | kOpaque)) || !node.op.is_concrete()) return false;
   int64_t in = 0, out = 0;
   for (const Value* v : node.operands) {
     if (!v) continue;

@@ -37,7 +37,8 @@ Result<bool> run(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   std::unordered_multimap<size_t, Node*> seen;
   for (Node* node : graph.nodes()) {
-    if ((node->op.def->flags & kRandom) || !node->regions.empty() || is_dead(*node)) continue;
+    if ((node->op.def->flags & (kRandom | kOpaque)) || !node->regions.empty() || is_dead(*node))
+      continue;
     const size_t h = hash_of(*node);
     auto [first, last] = seen.equal_range(h);
     auto twin = std::find_if(first, last, [&](auto& entry) { return equal(*entry.second, *node); });

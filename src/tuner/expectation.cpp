@@ -163,8 +163,8 @@ double Expectation::Part::allowed(const OpInstance& op, int64_t at, double want,
     return rounded ? 1 : 0;
   }
   const double terms = magnitude.empty() ? largest : magnitude.get_f64(at);
-  return op.def->tolerance.k * (std::max(accumulation_roundoff(op, type), roundoff) * terms +
-                                unit_roundoff(type) * (std::abs(want) + largest));
+  return tolerance_of(op) * (std::max(accumulation_roundoff(op, type), roundoff) * terms +
+                             unit_roundoff(type) * (std::abs(want) + largest));
 }
 
 Status Expectation::compare(const OpInstance& op, std::span<const HostTensor> outputs,

@@ -95,8 +95,8 @@ void* TestBuffer::data() const {
   return static_cast<std::byte*>(memory_->data()) + kCanary + offset_;
 }
 
-Status TestBuffer::poison(Stream& stream) {
-  std::fill(image_.begin(), image_.end(), kPoison);
+Status TestBuffer::poison(Stream& stream, uint8_t value) {
+  std::fill(image_.begin(), image_.end(), std::byte{value});
   LATHE_TRY(device_->upload(memory_->data(), image_.data(), image_.size(), stream));
   return stream.synchronize();
 }

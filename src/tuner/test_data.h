@@ -24,7 +24,7 @@ class TestBuffer {
                                  const std::optional<Slice>& slice);
   // Row-major values in; everything around them (and padding) keeps the poison.
   Status write(const HostTensor& row_major, Stream& stream);
-  Status poison(Stream& stream);
+  Status poison(Stream& stream, uint8_t value = 0xFF);
   Result<HostTensor> read(Stream& stream) const;  // row-major
   // The same bytes as a tensor of another type and equal size; not of a slice.
   Result<HostTensor> read_as(const TensorType& type, Stream& stream) const;

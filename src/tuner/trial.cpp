@@ -62,8 +62,9 @@ Status Trial::reserve_workspace(size_t bytes) {
   return {};
 }
 
-Status Trial::launch_poisoned(const Prepared& prepared, std::span<void* const> out_at) {
-  for (TestBuffer& b : out_) LATHE_TRY(b.poison(*stream_));
+Status Trial::launch_poisoned(const Prepared& prepared, std::span<void* const> out_at,
+                              uint8_t poison) {
+  for (TestBuffer& b : out_) LATHE_TRY(b.poison(*stream_, poison));
   LATHE_TRY(device_->fill(workspace_->data(), kPoison, workspace_bytes_ + kCanary, *stream_));
   const std::vector<void*> in = operands_of(prepared, *op_, in_at_);
   LATHE_TRY(prepared.launch({in, out_at, workspace_->data()}, *stream_));
@@ -84,16 +85,47 @@ Status Trial::check(const Prepared& prepared, const Config& config, const Expect
     LATHE_TRY(b.check_canaries(*stream_));
     outputs.push_back(LATHE_TRY(b.read(*stream_)));
   }
+  LATHE_TRY(check_operands());
+  return expected.compare(*op_, outputs, into, operand_roundoff(*op_, config));
+}
+
+// The operands are what they were; restored for the candidates that follow where they are not.
+Status Trial::check_operands() {
   Status meddled;
   for (size_t k = 0; k < in_.size(); ++k) {
     if (!in_[k]) continue;
     Status s = in_[k]->check_unchanged(*stream_);
     if (s.ok()) continue;
     meddled = std::move(s);
-    LATHE_TRY(in_[k]->write(inputs_[k], *stream_));  // for the candidates that follow
+    LATHE_TRY(in_[k]->write(inputs_[k], *stream_));
   }
-  LATHE_TRY(meddled);
-  return expected.compare(*op_, outputs, into, operand_roundoff(*op_, config));
+  return meddled;
+}
+
+// An element that keeps two different poisons was not written.
+Status Trial::check_written(const Prepared& prepared) {
+  constexpr uint8_t kPoisons[] = {0xFF, 0x5A};
+  std::vector<std::vector<HostTensor>> runs;
+  for (const uint8_t poison : kPoisons) {
+    LATHE_TRY(launch_poisoned(prepared, out_at_, poison));
+    runs.emplace_back();
+    for (TestBuffer& b : out_) {
+      LATHE_TRY(b.check_canaries(*stream_));
+      runs.back().push_back(LATHE_TRY(b.read(*stream_)));
+    }
+    LATHE_TRY(check_operands());
+  }
+  for (size_t k = 0; k < out_.size(); ++k) {
+    const auto size = std::max<size_t>(1, static_cast<size_t>(bits(op_->out[k].dtype)) / 8);
+    const std::span<const std::byte> a = runs[0][k].bytes(), b = runs[1][k].bytes();
+    for (size_t at = 0; at + size <= a.size(); at += size) {
+      bool kept = true;
+      for (size_t i = at; i < at + size; ++i)
+        kept = kept && a[i] == std::byte{kPoisons[0]} && b[i] == std::byte{kPoisons[1]};
+      if (kept) return internal("it left element {} of result {} unwritten", at / size, k);
+    }
+  }
+  return {};
 }
 
 Status Trial::check_in_place(const Tactic& tactic, const Prepared& prepared, const Config& config,

@@ -31,7 +31,9 @@ class Trial {
   // The config says how the candidate may round its operands.
   Status check(const Prepared& prepared, const Config& config, const Expectation& expected,
                Certificate& into);
-  // The same with results in the memory of operands, for each pair that the tactic allows.
+  // What can be checked without a reference: that every element is written, and nothing else.
+  Status check_written(const Prepared& prepared);
+  // check() with results in the memory of operands, for each pair that the tactic allows.
   Status check_in_place(const Tactic& tactic, const Prepared& prepared, const Config& config,
                         const Expectation& expected);
   Buffers buffers(std::span<void* const> operands) const {
@@ -40,7 +42,9 @@ class Trial {
   const std::vector<void*>& operands() const { return in_at_; }
 
  private:
-  Status launch_poisoned(const Prepared& prepared, std::span<void* const> out_at);
+  Status launch_poisoned(const Prepared& prepared, std::span<void* const> out_at,
+                         uint8_t poison = 0xFF);
+  Status check_operands();
   Status check_pair(const Prepared& prepared, const Config& config, const Expectation& expected,
                     std::pair<size_t, size_t> output_and_operand);
 

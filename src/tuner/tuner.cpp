@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "base/random.h"
+#include "custom/library.h"
 #include "tuner/tuner_state.h"
 
 namespace lathe {
@@ -42,13 +43,17 @@ Status Tuner::State::open() {
 }
 
 std::string Tuner::State::tactic_key(const OpInstance& op, const Tactic& t, const Config& c) const {
-  return fmt::format("{}|{}|{}@{}|{}", device.info().key(), op.to_string(), t.name, t.version, c);
+  std::string key =
+      fmt::format("{}|{}|{}@{}|{}", device.info().key(), op.to_string(), t.name, t.version, c);
+  if (op.plugin != nullptr) key += fmt::format("|{:016x}", op.plugin->library->content_hash());
+  return key;
 }
 
 std::vector<Candidate> Tuner::State::candidates(const OpInstance& op, std::string& declined) const {
   std::vector<Candidate> all;
   for (const Tactic* t : device.tactics()) {
-    if (!runs(*t, op) || (options.reference_only && !is_reference(*t))) continue;
+    if (!runs(*t, op)) continue;
+    if (options.reference_only && !is_reference(*t) && has_reference(op)) continue;
     if (Support s = t->supports(op, device.info()); !s) {
       declined += fmt::format("{}: {}; ", t->name, s.why);
       continue;
@@ -98,11 +103,13 @@ Status Tuner::State::load(Candidate& c, const OpInstance& op, std::span<const Ho
 // timing says why.
 Result<bool> Tuner::State::is_sound(Candidate& c, Subject& s) {
   if (Status loaded = load(c, s.op, s.constants, s.packs); !loaded.ok()) {
-    if (loaded.code() == Code::DeviceLost) return loaded;
+    if (loaded.code() == Code::DeviceLost) return std::move(loaded).at(label_of(c));
     c.timing.rejected = fmt::format("did not load: {}", loaded.message());
     return false;
   }
-  const bool verify = options.verify != Verify::Off && !is_reference(*c.tactic);
+  // Without a reference, host_reference is one tactic more of somebody's.
+  const bool trusted = is_reference(*c.tactic) && has_reference(s.op);
+  const bool verify = options.verify != Verify::Off && !trusted;
   if (!verify && !options.tune) return true;
   const uint64_t seed = hash64(s.op.to_string());
   Trial& trial = *LATHE_TRY(s.trial_on(device, *stream, seed));
@@ -111,6 +118,13 @@ Result<bool> Tuner::State::is_sound(Candidate& c, Subject& s) {
     return false;
   }
   if (!verify) return true;
+  if (!has_reference(s.op)) {
+    Status written = trial.check_written(*c.prepared);
+    if (written.code() == Code::DeviceLost) return std::move(written).at(label_of(c));
+    if (!written.ok()) c.timing.rejected = written.message();
+    if (!written.ok()) cache.put(c.key, c.timing);
+    return written.ok();
+  }
   if (!s.expected) {
     s.expected =
         LATHE_TRY(Expectation::make(s.op, trial.inputs(), seed, options.verify == Verify::Full));
@@ -119,7 +133,7 @@ Result<bool> Tuner::State::is_sound(Candidate& c, Subject& s) {
   Certificate certificate;
   Status right = trial.check(*c.prepared, c.config, *s.expected, certificate);
   if (right.ok()) right = trial.check_in_place(*c.tactic, *c.prepared, c.config, *s.expected);
-  if (right.code() == Code::DeviceLost) return right;
+  if (right.code() == Code::DeviceLost) return std::move(right).at(label_of(c));
   c.timing.max_error = certificate.max_error;
   c.timing.bound_used = certificate.bound_used;
   c.timing.elements = certificate.elements;

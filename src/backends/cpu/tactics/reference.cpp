@@ -117,6 +117,7 @@ Support check(const TensorType& type, const std::optional<Slice>& slice) {
 }
 
 Support supports(const OpInstance& op, const DeviceInfo&) {
+  if (!has_reference(op)) return Support::no("it has no CPU twin");
   for (size_t k = 0; k < op.in.size(); ++k) {
     if (Support s = check(op.in[k], slice_of(op.fusion.in_slice, k)); !s) return s;
   }

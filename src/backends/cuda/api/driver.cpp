@@ -64,6 +64,7 @@ Result<Driver> load() {
       LATHE_TRY(Library::open({"the NVIDIA driver", "LATHE_LIBCUDA", {"libcuda.so.1"}, kCure}));
   Driver cuda;
 #define FUNCTION(result, symbol, parameters) library.find(#symbol, cuda.symbol);
+#define NEWER_FUNCTION(result, symbol, parameters)
 #include "backends/cuda/api/driver.def"
 #undef FUNCTION
   if (Status s = library.complete(kExpected); !s.ok()) return std::move(s).with_cure(kCure);
@@ -79,6 +80,10 @@ Result<Driver> load() {
     return describe(cuda, r, "the NVIDIA driver could not start")
         .with_cure("see what nvidia-smi says; --device cpu needs no GPU");
   }
+#define FUNCTION(result, symbol, parameters)
+#define NEWER_FUNCTION(result, symbol, parameters) library.find(#symbol, cuda.symbol);
+#include "backends/cuda/api/driver.def"
+#undef FUNCTION
   return cuda;
 }
 

@@ -59,6 +59,8 @@ class PreparedOnHost : public Prepared {
     std::string reasons;
     for (const Tactic* t : host_.tactics()) {
       if ((t->op != "*" && t->op != op_.def->name) || t->source != nullptr) continue;
+      // Nobody checks on the host what a plugin's tactic gives: its reference is slow and right.
+      if (op_.plugin != nullptr && has_reference(op_) && t->op != "*") continue;
       if (Support s = t->supports(op_, host_.info()); !s) {
         reasons += fmt::format("{}: {}; ", t->name, s.why);
         continue;

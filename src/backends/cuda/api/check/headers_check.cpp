@@ -112,6 +112,9 @@ SAME_NAME(cudnnConvolutionBwdDataAlgo_t)
 #define SAME_FUNCTION(table, symbol) \
   static_assert(std::is_same_v<theirs<decltype(ours::table::symbol)>, decltype(&::symbol)>);
 #define FUNCTION(result, symbol, parameters) SAME_FUNCTION(Driver, symbol)
+#if CUDA_VERSION < 12040
+#define NEWER_FUNCTION(result, symbol, parameters)
+#endif
 #include "backends/cuda/api/driver.def"
 #undef FUNCTION
 #define FUNCTION(result, symbol, parameters) SAME_FUNCTION(Nvrtc, symbol)
