@@ -5,6 +5,7 @@
     y, = engine(x)
     engine.save("model.engine")
 """
+from . import custom
 from ._core import devices, onnx_operators, operators
 from ._core import version as _version
 from .engine import Engine, Profile, build, load
@@ -16,6 +17,6 @@ from .session import Session
 __version__ = _version()
 __all__ = [
     "Cancelled", "DeviceError", "Engine", "Error", "InputError", "InternalError", "Network",
-    "NotFoundError", "OutOfMemory", "Profile", "Session", "UnsupportedError", "build", "devices",
-    "load", "onnx_operators", "operators",
+    "NotFoundError", "OutOfMemory", "Profile", "Session", "UnsupportedError", "build", "custom",
+    "devices", "load", "onnx_operators", "operators",
 ]

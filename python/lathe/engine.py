@@ -80,6 +80,11 @@ class Engine:
         return self._core.device()
 
     @property
+    def plugins(self) -> list[str]:
+        """The plugins that it needs: "acme_ops 1.2.0"."""
+        return self._core.plugins()
+
+    @property
     def name(self) -> str:
         """The model's name."""
         return self._core.model_name()
@@ -167,7 +172,8 @@ def build(model: Path | Bytes | onnx.ModelProto | _core.Network, *, device: str 
           workspace: int | None = None, memory: int | None = None,
           timing_cache: Path | Literal[False] | None = None, tune: bool = True, fuse: bool = True,
           verify: Literal["sample", "full", "off"] | bool = "sample",
-          disabled_passes: Sequence[str] = (),
+          disabled_passes: Sequence[str] = (), ops: Sequence[Any] = (),
+          plugins: Sequence[Path] = (),
           progress: Callable[[str, float], Any] | bool | None = None) -> Engine:
     """Builds an engine: optimizes, times what can run each part, checks it against the reference.
 
@@ -187,6 +193,8 @@ def build(model: Path | Bytes | onnx.ModelProto | _core.Network, *, device: str 
     fuse: let one step compute several operators.
     verify: "sample", "full" or "off": how tactics are checked before they may win.
     disabled_passes: names of optimizer passes to leave out.
+    ops: operators of the model's own: `lathe.custom` ones, files of definitions, or their text.
+    plugins: libraries with operators, loaded into this process (docs/custom_operators.md).
     progress: True, False, None (a bar when standard error is a terminal), or a callable
         (phase, share done) that cancels by returning False.
 
@@ -197,7 +205,7 @@ def build(model: Path | Bytes | onnx.ModelProto | _core.Network, *, device: str 
                "threads": threads, "workspace": workspace, "memory": memory,
                "timing_cache": timing_cache, "tune": tune, "fuse": fuse, "verify": verify,
                "disabled_passes": disabled_passes}
-    parsed = _model(model)
+    parsed = _model(model, _custom(ops, plugins))
     report = wanted(progress)
     try:
         return Engine(_core.Engine.build(parsed, settings(parsed, options), report))
@@ -206,30 +214,39 @@ def build(model: Path | Bytes | onnx.ModelProto | _core.Network, *, device: str 
             report.close()
 
 
-def load(engine: Path | Bytes) -> Engine:
+def load(engine: Path | Bytes, plugins: Sequence[Path] = ()) -> Engine:
     """An engine from a file (mapped, not read) or from bytes (copied).
 
+    plugins: libraries that the engine needs, loaded into this process.
     Raises `NotFoundError` (no such file), `InputError` (no engine, damaged, or of another version),
     `DeviceError` or `NotFoundError` (its device is not here).
     """
     if isinstance(engine, (bytes, bytearray, memoryview)):
-        return Engine(_core.Engine.parse(bytes(engine)))
-    return Engine(_core.Engine.load(os.fspath(engine)))
+        return Engine(_core.Engine.parse(bytes(engine), [os.fspath(p) for p in plugins]))
+    return Engine(_core.Engine.load(os.fspath(engine), [os.fspath(p) for p in plugins]))
 
 
-def _model(model: Any) -> _core.Model:
-    """What the C++ API builds from."""
-    if isinstance(model, _core.Model):
-        return model
+def _custom(ops: Sequence[Any], plugins: Sequence[Path]) -> dict[str, list[str]]:
+    """Operators beside ONNX's, as the C++ API takes them."""
+    return {"ops": [getattr(op, "json", None) or os.fspath(op) for op in ops],
+            "plugins": [os.fspath(path) for path in plugins]}
+
+
+def _model(model: Any, custom: Mapping[str, list[str]] | None = None) -> _core.Model:
+    """What the C++ API builds from. `custom`: the operators beside ONNX's."""
+    custom = custom or {}
+    if isinstance(model, _core.Model) or hasattr(model, "_model"):
+        if any(custom.values()):
+            raise InputError(f"ops, plugins: given with a {type(model).__name__}, expected with a "
+                             "path, bytes or an onnx.ModelProto")
+        return model if isinstance(model, _core.Model) else model._model()
     if isinstance(model, (bytes, bytearray, memoryview)):
-        return _core.Model.parse(bytes(model), "model")
+        return _core.Model.parse(bytes(model), "model", **custom)
     if hasattr(model, "SerializeToString"):
         name = getattr(getattr(model, "graph", None), "name", "") or "model"
-        return _core.Model.parse(model.SerializeToString(), name)
-    if hasattr(model, "_model"):
-        return model._model()
+        return _core.Model.parse(model.SerializeToString(), name, **custom)
     try:
-        return _core.Model.load(os.fspath(model))
+        return _core.Model.load(os.fspath(model), **custom)
     except TypeError:
         raise InputError(f"model: {type(model).__name__} is given, expected a path, bytes, "
                          "an onnx.ModelProto or a lathe.Network") from None

@@ -21,7 +21,7 @@ import numpy as np
 
 from . import _core
 from ._arrays import numpy_type, type_name
-from .engine import _model as _core_model
+from .engine import _custom, _model as _core_model
 
 
 def _borrow(array):
@@ -209,15 +209,20 @@ class Node:
 class Network:
     """A network under construction. See the module's description."""
 
-    def __init__(self, name="network", *, _core_network=None):
-        self._core = _core_network or _core.Network(name)
+    def __init__(self, name="network", *, ops=(), plugins=(), _core_network=None):
+        """ops, plugins: operators of one's own, as lathe.build takes them; add_onnx with their
+        domain."""
+        custom = _custom(ops, plugins)
+        self._core = _core_network or _core.Network.with_operators(name, **custom)
 
     @staticmethod
-    def load(model):
+    def load(model, *, ops=(), plugins=()):
         """The network of an ONNX model (a path, the bytes of the file, an onnx.ModelProto), as it
         was imported, before any optimization: one node for each of the file's, with the file's
-        names of nodes, values and initializers."""
-        return Network(_core_network=_core.Network.from_model(_core_model(model)))
+        names of nodes, values and initializers. `ops`, `plugins`: operators of the model's own, as
+        lathe.build takes them."""
+        made = _core.Network.from_model(_core_model(model, _custom(ops, plugins)))
+        return Network(_core_network=made)
 
     @property
     def name(self):

@@ -17,6 +17,8 @@ using lathe::python::take;
 
 namespace {
 
+using Texts = std::vector<std::string>;
+
 std::span<const std::byte> bytes_of(const nb::bytes& b) {
   return {reinterpret_cast<const std::byte*>(b.data()), b.size()};
 }
@@ -30,14 +32,23 @@ auto without_gil(F f) {
 
 void bind_model(nb::module_& m) {
   nb::class_<Model>(m, "Model")
-      .def_static("load",
-                  [](const std::string& path) {
-                    return take(without_gil([&] { return Model::load(path); }), Missing::File);
-                  })
-      .def_static("parse",
-                  [](const nb::bytes& onnx, const std::string& name) {
-                    return take(without_gil([&] { return Model::parse(bytes_of(onnx), name); }));
-                  })
+      .def_static(
+          "load",
+          [](const std::string& path, const Texts& ops, const Texts& plugins) {
+            return take(
+                without_gil([&] { return Model::load(path, {.ops = ops, .plugins = plugins}); }),
+                Missing::File);
+          },
+          nb::arg("path"), nb::arg("ops") = Texts(), nb::arg("plugins") = Texts())
+      .def_static(
+          "parse",
+          [](const nb::bytes& onnx, const std::string& name, const Texts& ops,
+             const Texts& plugins) {
+            return take(without_gil([&] {
+              return Model::parse(bytes_of(onnx), name, {.ops = ops, .plugins = plugins});
+            }));
+          },
+          nb::arg("onnx"), nb::arg("name"), nb::arg("ops") = Texts(), nb::arg("plugins") = Texts())
       .def("inputs", &Model::inputs)
       .def("outputs", &Model::outputs)
       .def("node_count", &Model::node_count);
@@ -92,14 +103,18 @@ void bind_engine(nb::module_& m) {
   nb::class_<Engine>(m, "Engine")
       .def_static("build", &lathe::python::build, nb::arg("model"), nb::arg("options"),
                   nb::arg("progress").none())
-      .def_static("load",
-                  [](const std::string& path) {
-                    return take(without_gil([&] { return Engine::load(path); }), Missing::File);
-                  })
-      .def_static("parse",
-                  [](const nb::bytes& bytes) {
-                    return take(without_gil([&] { return Engine::parse(bytes_of(bytes)); }));
-                  })
+      .def_static(
+          "load",
+          [](const std::string& path, const Texts& plugins) {
+            return take(without_gil([&] { return Engine::load(path, plugins); }), Missing::File);
+          },
+          nb::arg("path"), nb::arg("plugins") = Texts())
+      .def_static(
+          "parse",
+          [](const nb::bytes& bytes, const Texts& plugins) {
+            return take(without_gil([&] { return Engine::parse(bytes_of(bytes), plugins); }));
+          },
+          nb::arg("bytes"), nb::arg("plugins") = Texts())
       .def("save",
            [](const Engine& e, const std::string& path) {
              check(without_gil([&] { return e.save(path); }), Missing::File);
@@ -113,6 +128,7 @@ void bind_engine(nb::module_& m) {
       .def("outputs", &Engine::outputs)
       .def("steps", &Engine::steps)
       .def("device", &Engine::device)
+      .def("plugins", &Engine::plugins)
       .def("model_name", &Engine::model_name)
       .def("nodes_in_model", &Engine::nodes_in_model)
       .def("build_seconds", &Engine::build_seconds)

@@ -173,6 +173,14 @@ void bind_handle(nb::module_& m, const char* name) {
 
 void bind_building(nb::class_<Network>& c) {
   c.def(nb::init<std::string>())
+      .def_static(
+          "with_operators",
+          [](const std::string& name, const std::vector<std::string>& ops,
+             const std::vector<std::string>& plugins) {
+            return take(
+                without_gil([&] { return Network::with({.ops = ops, .plugins = plugins}, name); }));
+          },
+          nb::arg("name"), nb::arg("ops"), nb::arg("plugins"))
       .def_static("from_model",
                   [](const Model& model) {
                     return take(without_gil([&] { return Network::from(model); }));

@@ -24,5 +24,5 @@ cd "$build"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
   --config-settings=cmake.define.LATHE_BUILD="$build" \
   --config-settings=build-dir="$build/python/{wheel_tag}" "$source"
-LATHE_SOURCE=$source exec "$venv/bin/python" -m pytest -q -p no:cacheprovider \
+LATHE_SNAKE_PLUGIN=$build/tests/custom/libsnake_plugin.so LATHE_SOURCE=$source exec "$venv/bin/python" -m pytest -q -p no:cacheprovider \
   -c "$source/pyproject.toml" --rootdir "$source" "$source/python/tests" "$@"

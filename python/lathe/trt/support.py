@@ -7,8 +7,8 @@ import warnings
 
 from ..errors import UnsupportedError
 
-CUSTOM_OPERATORS = ("plugins of TensorRT are not loaded; give the operator to Lathe as data (a "
-                    "decorator or a file with its shape rule and expression): "
+CUSTOM_OPERATORS = ("plugins of TensorRT are not run; give the operator to Lathe as data "
+                    "(lathe.custom.op, or a file for --op) or as a library (lathe/plugin.h): "
                     "docs/custom_operators.md")
 
 
