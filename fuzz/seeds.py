@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes what the fuzz targets start from, a folder for each target.
 
-    fuzz/seeds.py LATHE OUT      LATHE: the command line, which builds the engines
+    fuzz/seeds.py LATHE OUT PLUGIN     LATHE: the command line, which builds the engines;
+                                       PLUGIN: examples/plugin_cpp, compiled
 
 Networks come from examples/models and, when it is there, ../shared/models; graphs and expressions
 from the golden texts and cases of src/.
@@ -53,11 +54,15 @@ def structure(engine):
     return engine[offset:offset + size]
 
 
-def engines(lathe):
+def engines(lathe, plugin):
     with tempfile.TemporaryDirectory() as folder:
-        for network in sorted((ROOT / "examples" / "models").glob("*.onnx")):
+        file, custom = pathlib.Path(folder) / "an.engine", pathlib.Path(folder) / "snake.onnx"
+        subprocess.run([sys.executable, "-B", ROOT / "tests/custom/onnx_bytes.py", custom],
+                       check=True)
+        networks = sorted((ROOT / "examples" / "models").glob("*.onnx"))
+        for network in [*networks, custom]:
             for extra in ([], ["--no-pass=fold_affine"]):
-                file = pathlib.Path(folder) / "an.engine"
+                extra = [*extra, "--plugin", plugin] if network is custom else extra
                 subprocess.run([lathe, "build", network, "-o", file, "--no-tune", "--verify=off",
                                 "--timing-cache", "none", *extra], check=True,
                                stdout=subprocess.DEVNULL)
@@ -65,7 +70,7 @@ def engines(lathe):
 
 
 def main():
-    lathe, out = sys.argv[1], pathlib.Path(sys.argv[2])
+    lathe, out, plugin = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
     shutil.rmtree(out, ignore_errors=True)
     networks = sorted(SHARED.rglob("*.onnx"))
     copy([ROOT / "examples/models/upscale.onnx"], out / "onnx", 400_000)
@@ -73,6 +78,9 @@ def main():
     write(out / "graph", texts("*.irtest", r"^(graph \w+\(.*?^})"))
     write(out / "expr", texts("*.irtest", r'"(\([^"]*\) -> [^"]*)"') +
           texts("*.cases", r'"(\([^"]*\) -> [^"]*)"'))
+    copy(sorted((ROOT / "examples").glob("*.json")), out / "definition")
+    guide = (ROOT / "docs/custom_operators.md").read_text()
+    write(out / "definition", re.findall(r"```json\n(\{.*?^\})\n```", guide, re.M | re.S), ".json")
     copy(sorted(SHARED.rglob("*.pb")), out / "tensor", 20_000)
     write(out / "tensor", [npy("<f4", "(2, 3)", bytes(24)), npy("|u1", "(4,)", bytes(4)),
                            npy("<f8", "(2, 2)", bytes(32), "True"), npy("<i8", "()", bytes(8)),
@@ -80,7 +88,7 @@ def main():
     copy([ROOT / "docs/upscale.png"], out / "picture")
     copy(sorted(SHARED.rglob("*.png")), out / "picture")
     copy(sorted(SHARED.rglob("*.jpg")), out / "picture", 300_000)
-    write(out / "engine", engines(lathe))
+    write(out / "engine", engines(lathe, plugin))
     if not networks:
         print(f"{SHARED} is not there; the seeds are the project's own")
 

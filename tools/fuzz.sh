@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Fuzzes everything that reads bytes with libFuzzer, under AddressSanitizer and UBSan.
 #
-#   tools/fuzz.sh [SECONDS] [TARGETS]     60 s each; by default all: onnx graph expr engine tensor picture
+#   tools/fuzz.sh [SECONDS] [TARGETS]     60 s each; by default all: onnx definition graph expr engine tensor picture
 #
 # Needs clang-14 and libclang-rt-14-dev, and the seeds that `./test -R fuzz` writes. What it finds lies
 # in build-fuzz/found; put it into fuzz/found/TARGET, where ./test runs it for ever, and fix it.
@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-targets=${*:-onnx graph expr engine tensor picture}
+targets=${*:-onnx definition graph expr engine tensor picture}
 seeds=build/fuzz/seeds
 if [ ! -d $seeds ]; then
   echo "fuzz: $seeds is not there; run ./test -R fuzz first" >&2
