@@ -206,6 +206,27 @@ class TestRuntime:
 
 
 @pytest.mark.skipif(not ON_CPU, reason="host work is submitted to streams of the CPU only")
+def test_memory_pools_give_memory_and_are_destroyed_once():
+    props = cudart.cudaMemPoolProps()
+    assert cudart.cudaMemPoolCreate(props)[0].value == 1  # no type of allocation
+    props.allocType = cudart.cudaMemAllocationType.cudaMemAllocationTypePinned
+    props.location.type = cudart.cudaMemLocationType.cudaMemLocationTypeDevice
+    pool = ok(cudart.cudaMemPoolCreate(props))
+    assert pool
+    threshold = cudart.cudaMemPoolAttr.cudaMemPoolAttrReleaseThreshold
+    ok(cudart.cudaMemPoolSetAttribute(pool, threshold, cuda.cuuint64_t(2**64 - 1)))
+    stream, source, result = ok(cudart.cudaStreamCreate()), numbers(16), np.empty(16, np.float32)
+    memory = ok(cudart.cudaMallocFromPoolAsync(source.nbytes, pool, stream))
+    for to, origin in ((memory, source), (result, memory)):
+        ok(cudart.cudaMemcpyAsync(to, origin, source.nbytes, 4, stream))
+    ok(cudart.cudaFreeAsync(memory, stream))
+    ok(cudart.cudaStreamSynchronize(stream))
+    np.testing.assert_array_equal(result, source)
+    ok(cudart.cudaMemPoolDestroy(pool))
+    assert cudart.cudaMallocFromPoolAsync(16, pool, stream)[0].value == 1
+    ok(cudart.cudaStreamDestroy(stream))
+
+
 def test_submitted_work_is_done_at_once_or_with_the_graph():
     calls = []
     lathe.cuda.submit(987654321, lambda: calls.append("at once"))

@@ -31,6 +31,14 @@ class CUcontext(int):
     """A device's context: its number and one, so that none is 0."""
 
 
+class cuuint32_t(int):
+    """An attribute's value."""
+
+
+class cuuint64_t(int):
+    """An attribute's value."""
+
+
 class CUdeviceptr(int):
     """An address on the device."""
 

@@ -14,6 +14,8 @@ from ._device import address_of, current
 from ._enums import *  # noqa: F401,F403
 from ._enums import (MESSAGES, attribute, cudaError_t, cudaEventDisableTiming,
                      cudaStreamCaptureStatus, cudaStreamNonBlocking, error_number)
+from ._pools import *  # noqa: F401,F403
+from ._pools import cudaMemAllocationType, cudaMemPoolAttr
 from ._properties import cudaDeviceProp, device_properties  # noqa: F401
 
 _last = threading.local()
@@ -68,6 +70,10 @@ class cudaStream_t(_Handle):
 
 
 class cudaEvent_t(_Handle):
+    pass
+
+
+class cudaMemPool_t(_Handle):
     pass
 
 
@@ -201,6 +207,33 @@ def cudaFree(devPtr):
 def cudaFreeAsync(devPtr, hStream):
     current().stream(hStream).synchronize()
     current().free(address_of(devPtr or 0))
+
+
+@_call(1)
+def cudaMemPoolCreate(poolProps):
+    """A pool that keeps nothing back: what is freed is free at once."""
+    if poolProps.allocType != cudaMemAllocationType.cudaMemAllocationTypePinned:
+        raise errors.InputError("a memory pool has cudaMemAllocationTypePinned")
+    _numbered(poolProps.location.id)
+    return cudaMemPool_t(id(poolProps), poolProps)
+
+
+@_call(0)
+def cudaMemPoolSetAttribute(memPool, attr, value):
+    _thing(memPool, "memory pool")
+    cudaMemPoolAttr(attr)
+
+
+@_call(0)
+def cudaMemPoolDestroy(memPool):
+    _thing(memPool, "memory pool")
+    memPool.thing = None
+
+
+@_call(1)
+def cudaMallocFromPoolAsync(size, memPool, stream):
+    _thing(memPool, "memory pool")
+    return current().allocate(int(size))
 
 
 @_call(0)
