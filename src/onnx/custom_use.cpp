@@ -39,8 +39,7 @@ Result<std::string> replace_words(std::string_view text, F&& replace) {
 Result<Values> values_of(const CustomDefinition& d, const AttributeMap& attributes) {
   Values values;
   for (const auto& [name, value] : attributes) {
-    const auto known = std::find_if(d.attributes.begin(), d.attributes.end(),
-                                    [&](const CustomAttribute& a) { return a.name == name; });
+    const auto known = std::ranges::find(d.attributes, name, &CustomAttribute::name);
     if (known == d.attributes.end())
       return invalid("its definition in {} has no attribute '{}'", d.origin, printable(name));
     values[known->name] = LATHE_TRY(custom_value(name, *value, known->kind));

@@ -15,6 +15,7 @@ namespace {
 
 std::vector<TensorType> types_of(const std::vector<Value*>& values) {
   std::vector<TensorType> types;
+  types.reserve(values.size());
   for (const Value* v : values) types.push_back(v == nullptr ? TensorType() : v->type);
   return types;
 }

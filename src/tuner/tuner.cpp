@@ -164,6 +164,7 @@ Status Tuner::State::time(std::span<Candidate* const> field, Subject& s) {
     };
   };
   std::vector<decltype(launcher(field[0]))> launches;
+  launches.reserve(field.size());
   for (Candidate* c : field) launches.push_back(launcher(c));
   std::vector<Racer> racers;
   for (auto& launch : launches) racers.push_back({launch});
