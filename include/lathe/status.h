@@ -12,6 +12,8 @@
 #include <utility>
 #include <variant>
 
+#include "lathe/export.h"
+
 namespace lathe {
 
 enum class Code {
@@ -26,7 +28,7 @@ enum class Code {
 };
 
 // The word for a code: "invalid input", "out of memory".
-const char* to_string(Code code);
+LATHE_API const char* to_string(Code code);
 
 class [[nodiscard]] Status {
  public:
@@ -40,8 +42,8 @@ class [[nodiscard]] Status {
   const std::string& cure() const { return cure_; }
 
   // Puts `where` and a colon before the message; a no-op when ok.
-  Status at(std::string_view where) &&;
-  Status with_cure(std::string cure) &&;
+  LATHE_API Status at(std::string_view where) &&;
+  LATHE_API Status with_cure(std::string cure) &&;
 
  private:
   Code code_ = Code::Ok;

@@ -128,9 +128,9 @@ def test_a_profile_of_sizes(program, tmp_path):
         close(tmp_path, f"output_{number}.npy", y)
 
 
-@pytest.mark.skipif(os.environ.get("LATHE_DEVICE", "cpu") != "cpu", reason="tensors on the CPU")
 @pytest.mark.parametrize("api", ["8", "10"])
-def test_a_detectors_class_on_tensors_of_the_cpu(program, tmp_path, api):
+def test_a_detectors_class_on_tensors_of_the_cpu(program, tmp_path, monkeypatch, api):
+    monkeypatch.setenv("LATHE_DEVICE", "cpu")
     shapes = [(4, 3, 96, 96), (1, 3, 32, 64), (2, 3, 64, 64)]
     expected = feed(tmp_path, classifier(3, ["N", 3, "H", "W"]), [images(*s) for s in shapes])
     program("detector.py", api, api=api)

@@ -3,6 +3,7 @@
 // What the importer keeps while it lowers a model: the graph under construction, and for each node
 // its operands and attributes. Only the files of src/onnx itself include this; importers see
 // NodeImport.
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -37,6 +38,7 @@ struct NodeState {
   const AttributeMap& attributes;
   std::vector<Value*> results;  // by output, null until set
   Status bad_attribute;
+  std::set<std::string, std::less<>> asked_for;  // names of attributes, there or not
 };
 
 }  // namespace lathe

@@ -14,6 +14,7 @@ namespace {
 template <class T>
 const T* find(NodeState& n, std::string_view name) {
   static const T kEmpty{};
+  n.asked_for.emplace(name);
   auto it = n.attributes.find(name);
   if (it == n.attributes.end()) return nullptr;
   const OnnxAttribute& a = *it->second;
@@ -45,7 +46,10 @@ Result<Value*> NodeImport::need(size_t k, std::string_view what) const {
   return invalid("operand {} ({}) is missing", k, what);
 }
 
-bool NodeImport::has(std::string_view name) const { return state_.attributes.contains(name); }
+bool NodeImport::has(std::string_view name) const {
+  state_.asked_for.emplace(name);
+  return state_.attributes.contains(name);
+}
 
 int64_t NodeImport::i(std::string_view name, int64_t fallback) const {
   const int64_t* a = find<int64_t>(state_, name);
@@ -78,6 +82,7 @@ std::vector<std::string> NodeImport::strings(std::string_view name) const {
 }
 
 Result<HostTensor> NodeImport::tensor(std::string_view name) const {
+  state_.asked_for.emplace(name);
   auto it = state_.attributes.find(name);
   if (it == state_.attributes.end()) return invalid("attribute '{}' is missing", name);
   const auto* unread = std::get_if<UnreadAttribute>(it->second.get());

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "onnx/node_lowering.h"
 
+#include "base/log.h"
 #include "custom/operators.h"
+#include "onnx/import_state.h"
 #include "onnx/names.h"
 #include "onnx/node_import.h"
 
@@ -26,6 +28,16 @@ Result<Importer> importer_of(const DraftNode& node) {
   return importer;
 }
 
+// An attribute that the importer never asked for is of an opset that it does not know, or belongs
+// to no opset: then the result may not be what the model means.
+void warn_of_unread(const DraftNode& node, const NodeState& state) {
+  for (const auto& [name, value] : node.attributes) {
+    if (state.asked_for.contains(name)) continue;
+    log_warning("{}: the attribute '{}' is not known and has no effect", node.where(),
+                printable(name));
+  }
+}
+
 }  // namespace
 
 Result<std::vector<Value*>> NodeLowering::run(const DraftNode& node, std::vector<Value*> operands,
@@ -41,10 +53,12 @@ Result<std::vector<Value*>> NodeLowering::run(const DraftNode& node, std::vector
                   .wanted = std::move(wanted),
                   .attributes = node.attributes,
                   .results = {},
-                  .bad_attribute = {}};
+                  .bad_attribute = {},
+                  .asked_for = {}};
   NodeImport n(state);
   LATHE_TRY(importer(n));
   LATHE_TRY(n.attributes());
+  warn_of_unread(node, state);
   return std::move(state.results);
 }
 

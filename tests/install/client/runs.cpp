@@ -13,7 +13,10 @@ int main(int, char** argv) {
   lathe::Status s =
       session->set_input("image", lathe::Tensor::of<float>({1, 1, 8, 8}, std::span(pixels)));
   if (s.ok()) s = session->run();
-  if (!s.ok()) return std::fprintf(stderr, "%s\n", s.message().c_str()), 1;
+  if (!s.ok()) {
+    s = std::move(s).at("digits");
+    return std::fprintf(stderr, "%s: %s\n", to_string(s.code()), s.message().c_str()), 1;
+  }
   std::printf("%zu logits by lathe %s\n", session->output("logits")->data<float>().size(),
               lathe::version());
   return 0;
