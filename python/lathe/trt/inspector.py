@@ -19,7 +19,7 @@ def _operand(name, dtype, sizes, layout):
     dims = [int(s) if re.fullmatch(r"-?\d+", s.strip()) else -1
             for s in _outer(sizes) if s.strip()]
     return {"Name": name, "Location": "Device", "Dimensions": dims,
-            "Format/Datatype": f"{_ORDERS[layout]} {_FORMATS.get(dtype, dtype)} format"}
+            "Format/Datatype": f"{_ORDERS.get(layout, layout)} {_FORMATS.get(dtype, dtype)} format"}
 
 
 def _outer(sizes):
