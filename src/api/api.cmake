@@ -17,6 +17,8 @@ target_link_libraries(lathe_runtime_shared PRIVATE lathe_runtime lathe_engine la
 target_link_options(lathe_runtime_shared PRIVATE -Wl,--exclude-libs,ALL -Wl,--gc-sections)
 
 foreach(library lathe_shared lathe_runtime_shared)
+  # Of an archive, whose symbols are hidden, these would not be seen: what lathe/status.h declares.
+  target_sources(${library} PRIVATE ${PROJECT_SOURCE_DIR}/src/base/status.cpp)
   target_include_directories(${library} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                                   $<INSTALL_INTERFACE:include>)
   target_compile_features(${library} INTERFACE cxx_std_20)
