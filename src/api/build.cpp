@@ -81,7 +81,7 @@ Status apply_shapes(const ModelState& model, const BuildOptions& options, LoadOp
   for (const auto& [name, shapes] : options.shapes) {
     const auto& inputs = model.graph.inputs;
     const auto port = std::find_if(inputs.begin(), inputs.end(),
-                                   [&](const GraphPort& p) { return p.name == name; });
+                                   [&input = name](const GraphPort& p) { return p.name == input; });
     if (port == inputs.end()) {
       std::string known;
       for (const GraphPort& p : inputs) known += (known.empty() ? "" : ", ") + p.name;
