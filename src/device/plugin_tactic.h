@@ -35,4 +35,16 @@ class PreparedPlugin : public Prepared {
   void* state_ = nullptr;
 };
 
+// A backend's tactic `plugin`, which `load` makes ready there.
+constexpr Tactic plugin_tactic(decltype(Tactic::load) load) {
+  return {
+      .name = "plugin",
+      .op = "Custom",
+      .doc = "A tactic that a plugin brings; its name and version are the config.",
+      .supports = plugin_supports,
+      .configs = plugin_configs,
+      .load = load,
+  };
+}
+
 }  // namespace lathe

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "onnx/names.h"
+#include "onnx/node_order.h"
 
 namespace lathe {
 
@@ -88,44 +89,17 @@ void Draft::remove_node(int n) {
   node(n).removed = true;
 }
 
-namespace {
-
-// A node on the way, and the operand that is looked at next.
-struct Frame {
-  int node;
-  size_t operand = 0;
-};
-
-enum class Visit : char { Never, OnTheWay, Done };
-
-}  // namespace
-
 Status Draft::sort() {
-  std::vector<Visit> visit(nodes_.size(), Visit::Never);
-  std::vector<int> sorted;
-  std::vector<Frame> way;
-  for (int first : order_) {
-    if (visit[static_cast<size_t>(first)] == Visit::Never) way.push_back({first});
-    while (!way.empty()) {
-      Frame& top = way.back();
-      const DraftNode& n = node(top.node);
-      visit[static_cast<size_t>(top.node)] = Visit::OnTheWay;
-      if (top.operand == n.operands.size()) {
-        visit[static_cast<size_t>(top.node)] = Visit::Done;
-        sorted.push_back(top.node);
-        way.pop_back();
-        continue;
-      }
-      const int v = n.operands[top.operand++];
-      const int producer = v < 0 ? -1 : value(v).producer;
-      if (producer < 0 || visit[static_cast<size_t>(producer)] == Visit::Done) continue;
-      if (visit[static_cast<size_t>(producer)] == Visit::OnTheWay) {
-        return invalid("{} needs its own result: the graph has a cycle", n.where());
-      }
-      way.push_back({producer});
-    }
+  DepthFirst sorted = depth_first(
+      nodes_.size(), order_, [&](int n) { return node(n).operands.size(); },
+      [&](int n, size_t k) {
+        const int v = node(n).operands[k];
+        return v < 0 ? -1 : value(v).producer;
+      });
+  if (sorted.in_cycle >= 0) {
+    return invalid("{} needs its own result: the graph has a cycle", node(sorted.in_cycle).where());
   }
-  order_ = std::move(sorted);
+  order_ = std::move(sorted.order);
   return {};
 }
 

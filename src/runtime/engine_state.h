@@ -3,7 +3,6 @@
 // What the sessions of one engine share: the plan, prepared tactics, packed and uploaded weights.
 #include <map>
 #include <mutex>
-#include <set>
 
 #include "runtime/session.h"
 
@@ -48,6 +47,7 @@ struct LoadedEngine::State {
 
   static constexpr size_t kShapesKept = 32;
   struct Kept {
+    int index;  // of the plan's step
     PreparedStep step;
     uint64_t used;  // by clock_
   };
@@ -58,7 +58,6 @@ struct LoadedEngine::State {
   std::map<std::string, Kept> prepared_;
   uint64_t clock_ = 0;
   std::map<int32_t, std::unique_ptr<Memory>> uploaded_;
-  std::set<int32_t> read_in_place_;  // constants that a step on the host reads as they are
 };
 
 }  // namespace lathe

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <set>
+
 #include "base/log.h"
 #include "base/parallel.h"
 #include "runtime/engine_state.h"
@@ -24,7 +26,7 @@ Result<PreparedStep> LoadedEngine::State::prepare(int step, const OpInstance& co
   if (it == prepared_.end()) {
     PreparedStep loaded = LATHE_TRY(load(step, concrete, threads));
     if (prepared_.size() >= kShapesKept * plan.steps.size()) drop_oldest();
-    it = prepared_.emplace(key, Kept{std::move(loaded), 0}).first;
+    it = prepared_.emplace(key, Kept{step, std::move(loaded), 0}).first;
   }
   it->second.used = ++clock_;
   return it->second.step;
@@ -89,11 +91,8 @@ Result<PreparedStep> LoadedEngine::State::load(int index, const OpInstance& conc
 Result<const void*> LoadedEngine::State::constant_data(int32_t constant, bool on_host,
                                                        Stream& stream) {
   const HostTensor& t = plan.constants[static_cast<size_t>(constant)];
+  if (on_host || devices.main->is_host()) return static_cast<const void*>(t.bytes().data());
   std::lock_guard lock(mutex_);
-  if (on_host || devices.main->is_host()) {
-    read_in_place_.insert(constant);
-    return static_cast<const void*>(t.bytes().data());
-  }
   auto it = uploaded_.find(constant);
   if (it == uploaded_.end()) {
     std::unique_ptr<Memory> memory =
@@ -117,10 +116,21 @@ void LoadedEngine::State::release_packed(const Prepared& prepared,
 int64_t LoadedEngine::State::weight_bytes() {
   std::lock_guard lock(mutex_);
   int64_t total = 0;
-  for (const auto& [key, kept] : prepared_)
-    total += static_cast<int64_t>(kept.step.prepared->packed_bytes);
+  std::set<int32_t> read_in_place;  // constants that a step on the host reads as they are
+  for (const auto& [key, kept] : prepared_) {
+    const Prepared& prepared = *kept.step.prepared;
+    total += static_cast<int64_t>(prepared.packed_bytes);
+    const Step& step = plan.steps[static_cast<size_t>(kept.index)];
+    if (!device_of(step).is_host()) continue;
+    for (size_t k = 0; k < step.in.size(); ++k) {
+      const bool packed = k < 64 && ((prepared.plain_constants >> k) & 1) == 0;
+      if (packed || step.in[k] < 0) continue;
+      const int32_t c = plan.tensors[static_cast<size_t>(step.in[k])].constant;
+      if (c >= 0) read_in_place.insert(c);
+    }
+  }
   for (const auto& [id, memory] : uploaded_) total += static_cast<int64_t>(memory->size());
-  for (int32_t id : read_in_place_) {
+  for (int32_t id : read_in_place) {
     total += static_cast<int64_t>(plan.constants[static_cast<size_t>(id)].bytes().size());
   }
   return total;

@@ -6,6 +6,8 @@
 
 #include <memory>
 
+#include "doubling.h"
+
 namespace {
 
 constexpr const char* kPtx = R"(
@@ -66,17 +68,6 @@ struct State {
   void* module = nullptr;
   void* function = nullptr;
 };
-
-int64_t count(const LatheTensor& t) {
-  int64_t n = 1;
-  for (int32_t d = 0; d < t.rank; ++d) n *= t.sizes[d];
-  return n;
-}
-
-int32_t signature(const LatheProblem*, LatheText* out) {
-  out->write(out, "(x: f32[N,C]) -> (y: f32[N,C])");
-  return LATHE_OK;
-}
 
 int32_t reference(const LatheProblem* p, const LatheBuffers* at, LatheText*) {
   const auto* x = static_cast<const float*>(at->operands[0]);

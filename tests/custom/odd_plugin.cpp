@@ -6,6 +6,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "doubling.h"
+
 #ifndef ODD_ABI
 #define ODD_ABI LATHE_PLUGIN_ABI
 #endif
@@ -15,16 +17,6 @@
 
 namespace {
 
-int64_t count(const LatheTensor& t) {
-  int64_t n = 1;
-  for (int32_t d = 0; d < t.rank; ++d) n *= t.sizes[d];
-  return n;
-}
-
-int32_t signature(const LatheProblem*, LatheText* out) {
-  out->write(out, "(x: f32[N,C]) -> (y: f32[N,C])");
-  return LATHE_OK;
-}
 int32_t wide_signature(const LatheProblem* problem, LatheText* out) {
   out->write(out, "(x: f32[N,C]) -> ");
   out->write(out, problem->fields[0].i == 2 ? "(y: f32[N,2*C])" : "(y: f32[N,C])");

@@ -41,14 +41,7 @@ Result<std::unique_ptr<Prepared>> load(const LoadContext& context) {
 }  // namespace
 
 const Tactic& plugin() {
-  static constexpr Tactic tactic{
-      .name = "plugin",
-      .op = "Custom",
-      .doc = "A tactic that a plugin brings; its name and version are the config.",
-      .supports = plugin_supports,
-      .configs = plugin_configs,
-      .load = load,
-  };
+  static constexpr Tactic tactic = plugin_tactic(load);
   return tactic;
 }
 
