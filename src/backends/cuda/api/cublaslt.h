@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 #include "backends/cuda/api/driver.h"
 #include "backends/cuda/api/owned.h"
@@ -100,7 +101,7 @@ struct cublasLtMatmulHeuristicResult_t {
 
 // cuBLASLt's functions, each a member named as its exported symbol.
 struct CublasLt {
-#define FUNCTION(result, symbol, parameters) result(*symbol) parameters = nullptr;
+#define FUNCTION(result, symbol, parameters) std::add_pointer_t<result parameters> symbol = nullptr;
 #include "backends/cuda/api/cublaslt.def"
 #undef FUNCTION
   std::size_t version = 0;  // 130002 is 13.0.2

@@ -9,6 +9,7 @@
 //   LATHE_TRY(check(dnn.cudnnCreateTensorDescriptor(x.out()), "cudnnCreateTensorDescriptor"));
 #include <cstddef>
 #include <string_view>
+#include <type_traits>
 
 #include "backends/cuda/api/driver.h"
 #include "backends/cuda/api/owned.h"
@@ -112,7 +113,7 @@ using cudnnConvolutionBwdDataAlgoPerf_t = cudnnAlgoPerf<cudnnConvolutionBwdDataA
 
 // cuDNN's functions, each a member named as its exported symbol.
 struct Cudnn {
-#define FUNCTION(result, symbol, parameters) result(*symbol) parameters = nullptr;
+#define FUNCTION(result, symbol, parameters) std::add_pointer_t<result parameters> symbol = nullptr;
 #include "backends/cuda/api/cudnn.def"
 #undef FUNCTION
   std::size_t version = 0;  // 91900 is 9.19.0

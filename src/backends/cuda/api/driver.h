@@ -9,6 +9,7 @@
 //   LATHE_TRY(check(cuda.cuMemAlloc_v2(arena.out(), bytes), "the arena"));
 #include <cstddef>
 #include <string_view>
+#include <type_traits>
 
 #include "backends/cuda/api/owned.h"
 #include "base/status.h"
@@ -103,7 +104,7 @@ inline constexpr unsigned kEventDisableTiming = 2;  // cuEventCreate
 
 // The driver's functions, each a member named as its exported symbol.
 struct Driver {
-#define FUNCTION(result, symbol, parameters) result(*symbol) parameters = nullptr;
+#define FUNCTION(result, symbol, parameters) std::add_pointer_t<result parameters> symbol = nullptr;
 #include "backends/cuda/api/driver.def"
 #undef FUNCTION
   int version = 0;  // of CUDA, as the driver says it: 12040 is 12.4

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/status.h"
@@ -27,7 +28,7 @@ enum class nvrtcResult : unsigned {
 
 // NVRTC's functions, each a member named as its exported symbol.
 struct Nvrtc {
-#define FUNCTION(result, symbol, parameters) result(*symbol) parameters = nullptr;
+#define FUNCTION(result, symbol, parameters) std::add_pointer_t<result parameters> symbol = nullptr;
 #include "backends/cuda/api/nvrtc.def"
 #undef FUNCTION
   int version = 0;         // 13000 is 13.0
