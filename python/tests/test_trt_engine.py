@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 import lathe
 import lathe.trt as trt
 import lathe.trt8 as trt8
-from trt_nets import Recorder, plan_of, random, run_engine
+from trt_nets import OnDevice, Recorder, plan_of, random, run_engine
 
 
 def convnet(bias=None):
@@ -51,6 +51,7 @@ def build(model, shapes=((1, 3, 4, 4), (2, 3, 6, 6), (4, 3, 8, 8)), flags=(), ap
     config = builder.create_builder_config()
     config.set_timing_cache(config.create_timing_cache(b""), False)
     config.builder_optimization_level = 0
+    config.clear_flag(trt.BuilderFlag.TF32)
     for flag in flags:
         config.set_flag(flag)
     for given in ((shapes,) if shapes else ()) + tuple(more):
@@ -169,53 +170,12 @@ def test_execute_v2_takes_addresses_in_the_engines_order():
     model, w = convnet()
     engine, logger = build(model)
     context = engine.create_execution_context()
-    x, y = random(1, 3, 4, 4), np.full((1, 4, 4, 4), 77, np.float32)
+    x, y = random(1, 3, 4, 4), OnDevice.poisoned((1, 4, 4, 4), np.float32)
+    there = OnDevice(x)
     assert context.set_input_shape("x", x.shape)
-    assert context.execute_v2(bindings=[x.ctypes.data, y.ctypes.data])
-    np.testing.assert_allclose(y, expected(x, w), rtol=1e-4, atol=1e-4)
-    assert not context.execute_v2([x.ctypes.data])
-
-
-def test_output_allocators_are_asked_and_told():
-    model, w = convnet()
-    engine, _ = build(model)
-    context = engine.create_execution_context()
-
-    class Allocator(trt.IOutputAllocator):
-        def __init__(self):
-            trt.IOutputAllocator.__init__(self)
-            self.memory = self.shape = None
-
-        def reallocate_output_async(self, tensor_name, memory, size, alignment, stream):
-            self.memory = np.full(size // 4, 77, np.float32)
-            return self.memory.ctypes.data
-
-        def notify_shape(self, tensor_name, shape):
-            self.shape = tuple(shape)
-
-    allocator, x = Allocator(), random(2, 3, 5, 5)
-    assert context.set_output_allocator("y", allocator)
-    context.set_input_shape("x", x.shape)
-    context.set_tensor_address("x", x.ctypes.data)
-    assert context.execute_async_v3(stream_handle=0) and allocator.shape == (2, 4, 5, 5)
-    np.testing.assert_allclose(allocator.memory.reshape(allocator.shape), expected(x, w), rtol=1e-4,
-                               atol=1e-4)
-
-
-def test_the_input_consumed_event_is_recorded():
-    from lathe.cuda import cudart
-    engine, logger = build(convnet()[0])
-    context = engine.create_execution_context()
-    start, consumed = (cudart.cudaEventCreate()[1] for _ in range(2))
-    assert cudart.cudaEventElapsedTime(start, consumed)[0] != cudart.cudaError_t.cudaSuccess
-    assert context.set_input_consumed_event(consumed)
-    assert context.get_input_consumed_event() == int(consumed)
-    cudart.cudaEventRecord(start, 0)
-    run_engine(engine, {"x": random(1, 3, 4, 4)}, context)
-    error, milliseconds = cudart.cudaEventElapsedTime(start, consumed)
-    assert error == cudart.cudaError_t.cudaSuccess and milliseconds >= 0
-    context.set_input_consumed_event(None)
-    assert context.get_input_consumed_event() == 0
+    assert context.execute_v2(bindings=[int(there), int(y)])
+    np.testing.assert_allclose(y.read(), expected(x, w), rtol=1e-4, atol=1e-4)
+    assert not context.execute_v2([int(there)])
 
 
 def test_the_profiler_hears_of_every_step():
@@ -274,6 +234,23 @@ def test_weights_are_refitted_by_name_and_by_layer():
     plain, _ = build(model)
     with pytest.raises(ValueError, match="REFIT"):
         trt.Refitter(plain, logger)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_weights_may_lie_on_the_device(dtype):
+    model, w = convnet()
+    engine, logger = build(model, flags=[trt.BuilderFlag.REFIT])
+    refitter, x = trt.Refitter(engine, logger), random(1, 3, 4, 4)
+    new = random(*w.shape).astype(dtype)
+    there = OnDevice(new)
+    given = trt.Weights(trt.DataType.HALF if dtype == np.float16 else trt.float32, int(there),
+                        new.size)
+    assert refitter.set_named_weights("w", given, trt.TensorLocation.DEVICE)
+    assert refitter.get_weights_location("w") == trt.TensorLocation.DEVICE
+    assert not refitter.set_named_weights("b", given, trt.TensorLocation.DEVICE)
+    assert refitter.refit_cuda_engine()
+    np.testing.assert_allclose(run_engine(engine, {"x": x})["y"], expected(x, new), rtol=1e-4,
+                               atol=1e-4)
 
 
 def test_a_parsed_network_can_be_edited():
@@ -405,9 +382,10 @@ def test_two_names_of_8_run_a_program_of_8():
     assert engine.get_profile_shape(0, "x")[1] == (2, 3, 6, 6)
     context = engine.create_execution_context()
     assert context.set_binding_shape(0, (2, 3, 4, 4))
-    x, y = random(2, 3, 4, 4), np.full(tuple(context.get_binding_shape(1)), 77, np.float32)
-    assert context.execute_async_v2([x.ctypes.data, y.ctypes.data], 0)
-    np.testing.assert_allclose(y, expected(x, w), rtol=1e-4, atol=1e-4)
+    x, y = random(2, 3, 4, 4), OnDevice.poisoned(context.get_binding_shape(1), np.float32)
+    there = OnDevice(x)
+    assert context.execute_async_v2([int(there), int(y)], 0)
+    np.testing.assert_allclose(y.read(), expected(x, w), rtol=1e-4, atol=1e-4)
     assert not hasattr(trt.ICudaEngine, "num_bindings")
 
 
@@ -422,6 +400,7 @@ def test_fully_connected_of_8():
     network.mark_output(layer.get_output(0))
     config = builder.create_builder_config()
     config.max_workspace_size = 1 << 20
+    config.clear_flag(trt8.BuilderFlag.TF32)
     engine = builder.build_engine(network, config)
     assert engine is not None, logger.errors
     np.testing.assert_allclose(run_engine(engine, {"x": x})["y"],

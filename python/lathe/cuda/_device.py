@@ -5,22 +5,14 @@ Programs in CUDA's style pass integers: the memory behind an address and the str
 are kept here until they are freed. A stream that is not known here is somebody else's, and is
 borrowed.
 """
-import os
 import threading
 
 from .. import _core, errors
+from .._default_device import default_device
 
 _opened = {}
 _lock = threading.Lock()
 _thread = threading.local()
-
-
-def default_device():
-    """"cpu" or "cuda:N": LATHE_DEVICE, else the first GPU when there is one, else the CPU."""
-    named = os.environ.get("LATHE_DEVICE", "")
-    if named:
-        return "cuda:0" if named == "cuda" else named
-    return "cuda:0" if device_count("cuda:0") else "cpu"
 
 
 def device_count(kind=None):

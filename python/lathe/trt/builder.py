@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builder: makes networks, configurations and profiles, and builds plans. A build that fails
 reports through the logger and returns None."""
-import os
-
 from .. import _core
+from .._default_device import default_device
 from ..errors import Cancelled, Error, UnsupportedError
 from . import recipe
 from .algorithms import Selection
@@ -261,14 +260,6 @@ def _uncached(config):
 
 
 _WORKSPACE = next(iter(IBuilderConfig()._pools))
-
-
-def default_device():
-    """Where engines are built for: LATHE_DEVICE, else a GPU that works, else the CPU."""
-    chosen = os.environ.get("LATHE_DEVICE")
-    if chosen:
-        return chosen
-    return next((d.id for d in _core.devices() if d.id.startswith("cuda") and not d.error), "cpu")
 
 
 def _is_gpu():

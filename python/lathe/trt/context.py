@@ -314,8 +314,10 @@ class IExecutionContext(Managed, ContextDebug):
         return self._run(0, self._execute)
 
     def _execute(self, session):
+        if self._on_device:
+            session.set_stream(0)  # behind what programs queued on the default stream
         if self.debug_sync or self._profiler is not None or self._engine._plan.debug_sync:
-            self._step_by_step(session)
+            self._times = session.profile()  # waits for the device behind each step
             if self._profiler is not None:
                 self._tell()
             if self.debug_sync:
@@ -323,12 +325,6 @@ class IExecutionContext(Managed, ContextDebug):
         else:
             session.run()
         self._tell_listener(0)
-
-    def _step_by_step(self, session, stream=0):
-        """A run that waits for the device behind each step."""
-        if self._on_device:
-            session.set_stream(stream)
-        self._times = session.profile()
 
     def _log_steps(self):
         for step in self._current().core.steps():
@@ -366,7 +362,9 @@ class IExecutionContext(Managed, ContextDebug):
         self._tell_listener(stream)
 
     def _profiled(self, session, stream):
-        self._step_by_step(session, stream)
+        if self._on_device:
+            session.set_stream(stream)
+        self._times = session.profile()
         if self._profiler is not None and self.enqueue_emits_profile:
             self._tell()
         self._tell_listener(stream)

@@ -92,6 +92,22 @@ class IGpuAllocator(IVersionedInterface):
 class IGpuAsyncAllocator(IGpuAllocator):
     """Derive from it and define allocate_async and deallocate_async."""
 
+    def allocate(self, size, alignment, flags):
+        """allocate_async on the default stream."""
+        return self.allocate_async(size, alignment, flags, 0)
+
+    def deallocate(self, memory):
+        """deallocate_async on the default stream."""
+        return self.deallocate_async(memory, 0)
+
+    def allocate_async(self, size, alignment, flags, stream):
+        """The address of new memory, in a stream's order, or None."""
+        return None
+
+    def deallocate_async(self, memory, stream):
+        """Whether it was freed, in a stream's order."""
+        return False
+
 
 def described_memory():
     """What the process has of the machine's memory, in words."""

@@ -49,23 +49,14 @@ class Refitter(Interface):
         """Whether weights of that name, type and size are there to be replaced."""
         if name not in self._names:
             return self._report(f"the engine has no refittable weights '{name}'")
-        weights = self._converted(as_weights(weights), name)
-        constant = self._constants[name]
+        weights, constant = as_weights(weights), self._constants[name]
         wanted = int(np.prod(constant["shape"], dtype=np.int64))
-        if weights.size != wanted or dtypes.to_lathe(weights.dtype) != constant["dtype"]:
+        if weights.size != wanted or not _converts(weights.dtype, constant["dtype"]):
             return self._report(
                 f"weights '{name}' are {constant['dtype']} with {wanted} elements, "
                 f"{dtypes.to_lathe(weights.dtype)} with {weights.size} were given")
         self._given[name], self._locations[name] = weights, TensorLocation(location)
         return True
-
-    def _converted(self, weights, name):
-        """Weights of another float type as the engine's."""
-        wanted = self._constants[name]["dtype"]
-        if dtypes.to_lathe(weights.dtype) != wanted and wanted in ("f32", "f16"):
-            if weights.dtype in (dtypes.DataType.FLOAT, dtypes.DataType.HALF):
-                return Weights(weights.numpy().astype(dtypes.nptype(dtypes.from_lathe(wanted))))
-        return weights
 
     def set_weights(self, layer_name, role, weights):
         """The same by layer and role."""
@@ -181,15 +172,15 @@ class Refitter(Interface):
         self._engine._generation += 1
 
     def _bytes(self, name, weights):
-        """The elements on the host."""
-        if self._locations[name] == TensorLocation.DEVICE and self._engine._device != "cpu":
-            from ..cuda import current
-            target = np.empty(weights.nbytes, np.uint8)
-            stream = current().stream(0)
-            stream.copy(target.ctypes.data, weights._pointer, weights.nbytes)
-            stream.synchronize()
-            return target.tobytes()
-        return weights._bits().tobytes()
+        """The elements on the host, of the engine's type."""
+        if self._locations[name] == TensorLocation.DEVICE:
+            from ..cuda.driver import from_device
+            kind = dtypes.numpy_bits(weights.dtype)
+            bits = from_device(weights._pointer, (weights.nbytes // kind.itemsize,), kind)
+        else:
+            bits = weights._bits()
+        wanted = dtypes.from_lathe(self._constants[name]["dtype"])
+        return bits.astype(dtypes.numpy_bits(wanted), copy=False).tobytes()
 
     def _options(self, profile, device, cache_path):
         kept = self._engine._plan.recipe["refit"]["options"]
@@ -200,3 +191,9 @@ class Refitter(Interface):
         for name, value in kept.items():
             setattr(options, name, value)
         return options
+
+
+def _converts(given, wanted):
+    """Whether weights of a DataType may stand for those of a type of Lathe's."""
+    halves = (dtypes.DataType.FLOAT, dtypes.DataType.HALF)
+    return dtypes.to_lathe(given) == wanted or given in halves and wanted in ("f32", "f16")
