@@ -32,6 +32,7 @@ def built(selector, flags=(), edit=None):
     network = builder.create_network(0)
     assert trt.OnnxParser(network, logger).parse(model)
     config = builder.create_builder_config()
+    config.clear_flag(trt.BuilderFlag.TF32)
     if edit:
         edit(network, config, builder)
     else:

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debug tensors, and runs that wait behind each step."""
-import ctypes
-
 import numpy as np
 import pytest
 
 import lathe.trt as trt
 from test_trt_engine import build, convnet, expected
-from trt_nets import plan_of, random, run_engine
+from trt_nets import ON_GPU, OnDevice, plan_of, random, read_from, run_engine
 
 
 class Listener(trt.IDebugListener):
@@ -19,8 +17,7 @@ class Listener(trt.IDebugListener):
 
     def process_debug_tensor(self, addr, location, type, shape, name, stream):
         assert location == trt.TensorLocation.DEVICE and isinstance(shape, trt.Dims)
-        data = np.empty(tuple(shape), trt.nptype(type))
-        ctypes.memmove(data.ctypes.data, addr, data.nbytes)
+        data = read_from(addr, shape, trt.nptype(type), stream)
         self.seen.append((name, data, stream))
         return self.answer
 
@@ -79,8 +76,8 @@ def test_states_are_set_one_by_one_and_unknown_names_are_refused():
     context.set_debug_listener(listener)
     assert context.set_tensor_debug_state("grown", True)
     assert not context.set_tensor_debug_state("y0", True) and "'y0'" in logger.errors[-1]
-    y = np.empty(3, np.float32)
-    assert context.execute_v2([x.ctypes.data, y.ctypes.data])
+    there, y = OnDevice(x), OnDevice.poisoned([3], np.float32)
+    assert context.execute_v2([int(there), int(y)])
     assert context.set_tensor_debug_state("grown", False)
     assert context.set_tensor_debug_state("negated", True)
     assert context.execute_async_v3(0)
@@ -237,16 +234,17 @@ def test_runs_may_wait_behind_each_step(flags):
         """The session, telling which runs go step by step."""
 
         def __getattr__(self, name):
-            if name in ("run", "profile"):
+            if name in ("run", "enqueue", "profile"):
                 calls.append(name)
             return getattr(session, name)
 
     context._current().session = Watched()
     got = run_engine(engine, {"x": x}, context)["y0"]
-    assert calls == (["profile"] if flags else ["run"])
+    queued = "enqueue" if ON_GPU else "run"
+    assert calls == (["profile"] if flags else [queued])
     np.testing.assert_allclose(got, np.exp(-x).sum(1), rtol=1e-5)
     context.debug_sync = True
-    y = np.empty(5, np.float32)
-    assert context.execute_v2([x.ctypes.data, y.ctypes.data]) and calls[1] == "profile"
+    there, y = OnDevice(x), OnDevice.poisoned([5], np.float32)
+    assert context.execute_v2([int(there), int(y)]) and calls[1] == "profile"
     logged = [text for severity, text in logger.messages if severity == trt.Logger.INFO]
     assert len([text for text in logged if text.endswith(": done")]) == engine.num_layers

@@ -6,7 +6,7 @@ import pytest
 import lathe.trt as trt
 import lathe.trt8 as trt8
 from test_trt_engine import convnet, expected
-from trt_nets import Recorder, plan_of, random
+from trt_nets import OnDevice, Recorder, plan_of, random
 
 # Scalars a vector, spatial dimensions, whether vectors are the last axis of [.., spatial, C].
 FORMATS = {"CHW2": (2, 2, False), "CHW4": (4, 2, False), "CHW16": (16, 2, False),
@@ -37,13 +37,14 @@ def run(engine, name, x, shape):
     context = engine.create_execution_context()
     assert context.set_input_shape("x", x.shape)
     assert context.get_tensor_shape("y0") == shape
-    memory = packed(x, name, JUNK)
-    result = np.full_like(packed(np.zeros(shape, x.dtype), name, 0), 77)
-    assert context.get_max_output_size("y0") == result.nbytes
-    assert context.set_tensor_address("x", memory.ctypes.data)
-    assert context.set_tensor_address("y0", result.ctypes.data)
+    memory = OnDevice(packed(x, name, JUNK))
+    wanted = packed(np.zeros(shape, x.dtype), name, 0)
+    result = OnDevice.poisoned(wanted.shape, wanted.dtype)
+    assert context.get_max_output_size("y0") == wanted.nbytes
+    assert context.set_tensor_address("x", int(memory))
+    assert context.set_tensor_address("y0", int(result))
     assert context.execute_async_v3(0)
-    return result, context
+    return result.read()
 
 
 def doubled(name, x, declared=None, profile=None):
@@ -67,7 +68,7 @@ def test_bindings_have_the_format_and_outputs_zero_padding(name, channels):
     spatial = FORMATS[name][1]
     x = random(2, channels, *(3, 4, 5)[:spatial])
     engine = doubled(name, x)
-    result, _ = run(engine, name, x, x.shape)
+    result = run(engine, name, x, x.shape)
     np.testing.assert_array_equal(result, packed(2 * x, name, 0))
     assert engine.get_tensor_shape("x") == x.shape and engine.get_tensor_shape("y0") == x.shape
 
@@ -76,7 +77,7 @@ def test_bindings_have_the_format_and_outputs_zero_padding(name, channels):
 @pytest.mark.parametrize("name", ["CHW4", "HWC8"])
 def test_formats_of_other_types(name, dtype):
     x = np.random.default_rng().integers(-9, 9, (1, 3, 2, 5)).astype(dtype)
-    result, _ = run(doubled(name, x), name, x, x.shape)
+    result = run(doubled(name, x), name, x, x.shape)
     np.testing.assert_array_equal(result, packed(2 * x, name, 0))
 
 
@@ -89,7 +90,7 @@ def test_batch_and_sizes_may_be_dynamic(name):
     assert engine.get_tensor_profile_shape("x", 0) == [low, low, high]
     for shape in (low, high, (3, 7) + (5, 3, 4)[:spatial]):
         x = random(*shape)
-        result, _ = run(engine, name, x, x.shape)
+        result = run(engine, name, x, x.shape)
         np.testing.assert_array_equal(result, packed(2 * x, name, 0))
     context = engine.create_execution_context()
     assert not context.set_input_shape("x", (5,) + high[1:])
@@ -137,11 +138,11 @@ def test_images_of_bytes_come_in_as_hwc():
 
     plan, logger = plan_of(define, {"x": image})
     engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
-    pixels = np.ascontiguousarray(image.transpose(0, 2, 3, 1))
-    y = np.full(image.shape, 77, np.float32)
+    pixels = OnDevice(image.transpose(0, 2, 3, 1))
+    y = OnDevice.poisoned(image.shape, np.float32)
     context = engine.create_execution_context()
-    assert context.execute_v2([pixels.ctypes.data, y.ctypes.data])
-    np.testing.assert_array_equal(y, image)
+    assert context.execute_v2([int(pixels), int(y)])
+    np.testing.assert_array_equal(y.read(), image)
 
 
 def test_a_bindings_type_is_set_beside_its_format():
@@ -159,7 +160,7 @@ def test_a_bindings_type_is_set_beside_its_format():
     engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
     assert engine.get_tensor_dtype("y0") == trt.float16
     half = x.astype(np.float16)
-    result, _ = run(engine, "CHW2", half, x.shape)
+    result = run(engine, "CHW2", half, x.shape)
     np.testing.assert_allclose(result, packed(half + half, "CHW2", 0), rtol=2e-3)
 
 
@@ -183,6 +184,7 @@ def parsed_engine(name, flags=(), profile=None):
     for tensor in (network.get_input(0), network.get_output(0)):
         tensor.allowed_formats = 1 << int(trt.TensorFormat[name])
     config = builder.create_builder_config()
+    config.clear_flag(trt.BuilderFlag.TF32)
     for flag in flags:
         config.set_flag(flag)
     for low, high in profile:
@@ -199,10 +201,11 @@ def run_parsed(engine, name, x, profile=0):
     context = engine.create_execution_context()
     assert context.set_optimization_profile_async(profile, 0)
     assert context.set_input_shape("x", x.shape)
-    memory = packed(x, name, JUNK)
-    result = np.full_like(packed(np.zeros((x.shape[0], 4, *x.shape[2:]), np.float32), name, 0), 77)
-    assert context.execute_v2([memory.ctypes.data, result.ctypes.data])
-    return result
+    memory = OnDevice(packed(x, name, JUNK))
+    wanted = packed(np.zeros((x.shape[0], 4, *x.shape[2:]), np.float32), name, 0)
+    result = OnDevice.poisoned(wanted.shape, wanted.dtype)
+    assert context.execute_v2([int(memory), int(result)])
+    return result.read()
 
 
 @pytest.mark.parametrize("name", ["CHW32", "HWC", "HWC8"])

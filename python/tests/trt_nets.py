@@ -1,9 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of lathe.trt share: a network of layers is built, run through a context by
-address, and its outputs come back as arrays."""
+address, and its outputs come back as arrays. Addresses are of the device that lathe.trt builds for:
+the same tests run on a GPU where there is one."""
 import numpy as np
 
+import lathe.cuda
+import lathe.cuda.driver as cuda
 import lathe.trt as trt
+
+ON_GPU = lathe.cuda.default_device() != "cpu"
+
+
+class OnDevice:
+    """Memory of the device that holds an array's elements; int() is its address."""
+
+    def __init__(self, array):
+        array = np.asarray(array, order="C")
+        self._shape, self._dtype = array.shape, array.dtype
+        self._memory = cuda.mem_alloc(max(array.nbytes, 1))
+        if array.nbytes:
+            cuda.memcpy_htod(self._memory, array)
+
+    @staticmethod
+    def poisoned(shape, dtype):
+        """What a run is to overwrite, all of it."""
+        return OnDevice(np.full(tuple(shape), 77, dtype))
+
+    def __int__(self):
+        return int(self._memory)
+
+    def read(self):
+        """The array that is there, behind what is queued on the default stream."""
+        return read_from(int(self), self._shape, self._dtype)
+
+
+def read_from(address, shape, dtype, stream=0):
+    """The array at an address of the device, behind what is queued on the stream."""
+    array = np.empty(tuple(shape), dtype)
+    if array.nbytes:
+        cuda.memcpy_dtoh_async(array, address, stream)
+        lathe.cuda.current().stream(stream).synchronize()
+    return array
 
 
 class Recorder(trt.ILogger):
@@ -40,6 +77,7 @@ def plan_of(define, inputs, flags=(), profile=None, config=None):
     settings = config(builder, network) if config else builder.create_builder_config()
     settings.set_timing_cache(settings.create_timing_cache(b""), False)
     settings.builder_optimization_level = 0
+    settings.clear_flag(trt.BuilderFlag.TF32)
     for flag in flags:
         settings.set_flag(flag)
     if profile:
@@ -61,17 +99,16 @@ def run_engine(engine, inputs, context=None):
     held = {}
     for name in engine:
         if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT:
-            held[name] = np.ascontiguousarray(inputs[name])
+            held[name] = OnDevice(inputs[name])
             assert context.set_input_shape(name, inputs[name].shape)
     assert context.infer_shapes() == []
     for name in engine:
         if name not in held:
-            dtype = trt.nptype(engine.get_tensor_dtype(name))
-            shape = tuple(context.get_tensor_shape(name))
-            held[name] = np.full(shape, 77, dtype)
-        assert context.set_tensor_address(name, held[name].ctypes.data)
+            held[name] = OnDevice.poisoned(context.get_tensor_shape(name),
+                                           trt.nptype(engine.get_tensor_dtype(name)))
+        assert context.set_tensor_address(name, int(held[name]))
     assert context.execute_async_v3(0)
-    return {name: held[name] for name in engine if name not in inputs}
+    return {name: held[name].read() for name in engine if name not in inputs}
 
 
 def compute(define, inputs, **options):
