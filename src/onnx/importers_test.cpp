@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "onnx/node_import.h"
 #include "onnx/test_model.h"
 
@@ -105,6 +106,18 @@ TEST(Importers, TrainingDropoutDropsNothingAtInference) {
   Result<Graph> g = m.load();
   ASSERT_TRUE(g.ok()) << g.status().message();
   EXPECT_EQ(run(*g, {HostTensor::of<float>({2}, {1, 2})}), (std::vector<double>{1, 2}));
+}
+
+TEST(Importers, AttributesThatNobodyKnowsAreWarnedOf) {
+  std::string logged;
+  send_log_to([](void* user, int, const char* text) { *static_cast<std::string*>(user) += text; },
+              &logged);
+  TestModel m(13);
+  m.input("x", 1, {2}).node("Dropout", {"x"}, {"y"}).attr("seed", 1).attr("sead", 1);
+  EXPECT_TRUE(m.output("y").load().ok());
+  send_log_to(nullptr, nullptr);
+  EXPECT_EQ(logged,
+            "node 'my_Dropout' (Dropout): the attribute 'sead' is not known and has no effect");
 }
 
 TEST(Importers, AQuantizationScaleOfZeroIsRefused) {

@@ -97,6 +97,10 @@ Result<DType> NodeImport::dtype(std::string_view name, DType fallback) const {
   return dtype_from_onnx(*a);
 }
 
+void NodeImport::without_effect(std::initializer_list<std::string_view> names) const {
+  for (std::string_view name : names) state_.asked_for.emplace(name);
+}
+
 Status NodeImport::attributes() const { return state_.bad_attribute; }
 
 Result<Node*> NodeImport::add_node(std::string_view op, std::vector<Value*> operands, Attrs attrs) {

@@ -11,6 +11,7 @@
 // Attribute readers return the default when the attribute is absent or has another type; in the
 // second case the import of the node fails at the next add() or result().
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,6 +46,10 @@ class NodeImport {
   Result<HostTensor> tensor(std::string_view attribute) const;
   // An attribute that holds a TensorProto.DataType.
   Result<DType> dtype(std::string_view attribute, DType fallback) const;
+
+  // Says that these attributes change nothing here, as they are of training or of a type that is
+  // not narrowed. Any other that the importer never asks for is warned of.
+  void without_effect(std::initializer_list<std::string_view> names) const;
 
   // Elements of an integer operand known before the model runs: as dimension expressions, as
   // numbers, and any operand that folds to a tensor. `what` names it in the error.

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "onnx/node_lowering.h"
 
-#include <algorithm>
-
 #include "base/log.h"
 #include "custom/operators.h"
 #include "onnx/import_state.h"
@@ -30,28 +28,11 @@ Result<Importer> importer_of(const DraftNode& node) {
   return importer;
 }
 
-// Names that importers leave unread for a reason: of training, of old opsets whose shapes say it
-// all, and of cases that the node is not.
-constexpr std::string_view kWithoutEffect[] = {"broadcast",
-                                               "consumed_inputs",
-                                               "is_test",
-                                               "momentum",
-                                               "ratio",
-                                               "seed",
-                                               "spatial",
-                                               "training_mode",
-                                               "keep_aspect_ratio_policy",
-                                               "keepdims",
-                                               "noop_with_empty_axes",
-                                               "saturate",
-                                               "storage_order"};
-
 // An attribute that the importer never asked for is of an opset that it does not know, or belongs
 // to no opset: then the result may not be what the model means.
 void warn_of_unread(const DraftNode& node, const NodeState& state) {
   for (const auto& [name, value] : node.attributes) {
     if (state.asked_for.contains(name)) continue;
-    if (std::ranges::find(kWithoutEffect, name) != std::end(kWithoutEffect)) continue;
     log_warning("{}: the attribute '{}' is not known and has no effect", node.where(),
                 printable(name));
   }

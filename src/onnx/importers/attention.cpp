@@ -46,6 +46,8 @@ Result<Value*> with_past(NodeImport& n, Value* x, size_t past, size_t present) {
 }
 
 Status check_simple(NodeImport& n) {
+  // The first is of the output that is refused; the softmax is never narrower than F32.
+  n.without_effect({"qk_matmul_output_mode", "softmax_precision"});
   if (n.f("softcap", 0) != 0) return unsupported("softcap is not implemented");
   for (const char* side : {"left_window_size", "right_window_size"}) {
     if (n.i(side, -1) != -1) return unsupported("{} is not implemented", side);
@@ -76,8 +78,9 @@ Status import_attention(NodeImport& n) {
     return unsupported("a symbolic head size is not implemented");
   const double scale =
       n.has("scale") ? n.f("scale", 1.0) : 1 / std::sqrt(static_cast<double>(size.value()));
-  std::vector<Value*> operands{q, LATHE_TRY(spread_heads(n, k, heads)),
-                               LATHE_TRY(spread_heads(n, v, heads))};
+  k = LATHE_TRY(spread_heads(n, k, heads));
+  v = LATHE_TRY(spread_heads(n, v, heads));
+  std::vector<Value*> operands{q, k, v};
   if (n.in(3)) operands.push_back(n.in(3));
   Attrs attrs;
   attrs.set("scale", scale).set("causal", int64_t{n.i("is_causal", 0) != 0});

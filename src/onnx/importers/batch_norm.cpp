@@ -48,6 +48,7 @@ Result<std::optional<Folded>> fold(NodeImport& n, DType type) {
 Status import_batch_norm(NodeImport& n) {
   Value* x = LATHE_TRY(n.need(0, "X"));
   for (size_t k = 1; k <= 4; ++k) LATHE_TRY(n.need(k, "scale, B, mean or var"));
+  n.without_effect({"is_test", "momentum"});
   if (n.i("training_mode", 0) != 0) return unsupported("training_mode is not implemented");
   if (n.i("spatial", 1) != 1) return unsupported("spatial=0 is not implemented");
   for (size_t k = 1; k < n.output_count(); ++k) {

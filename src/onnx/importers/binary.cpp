@@ -56,6 +56,7 @@ Status import_binary(NodeImport& n) {
     return invalid("the operands are {} and {}; they must have one type", to_string(a->type.dtype),
                    to_string(b->type.dtype));
   }
+  n.without_effect({"broadcast"});  // the shapes say it
   if (n.opset() < 7) b = LATHE_TRY(aligned(n, a, b));
   return n.result(LATHE_TRY(n.pointwise(LATHE_TRY(body(n)), {a, b})));
 }

@@ -6,6 +6,7 @@ namespace lathe {
 
 Status import_cast(NodeImport& n) {
   Value* x = LATHE_TRY(n.need(0, "input"));
+  n.without_effect({"saturate", "round_mode"});  // of types under FP16, which are refused
   DType to = DType::None;
   if (n.type() == "CastLike") {
     to = LATHE_TRY(n.need(1, "target_type"))->type.dtype;

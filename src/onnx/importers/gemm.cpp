@@ -30,6 +30,7 @@ Status import_gemm(NodeImport& n) {
   if (a->type.rank() != 2 || b->type.rank() != 2) {
     return invalid("A {} and B {} must be matrices", a->type.to_string(), b->type.to_string());
   }
+  n.without_effect({"broadcast"});  // the shapes say it
   const double alpha = n.f("alpha", 1.0), beta = n.f("beta", 1.0);
   Attrs attrs;
   attrs.set("transpose_a", int64_t{n.i("transA", 0) != 0});
@@ -41,7 +42,8 @@ Status import_gemm(NodeImport& n) {
   if (alpha == 1.0) return n.result(y);
   y = LATHE_TRY(scaled(n, y, alpha));
   if (!has_bias) return n.result(y);
-  return n.result(LATHE_TRY(n.pointwise("add(%0, %1)", {y, LATHE_TRY(bias_of(n, beta))})));
+  Value* bias = LATHE_TRY(bias_of(n, beta));
+  return n.result(LATHE_TRY(n.pointwise("add(%0, %1)", {y, bias})));
 }
 
 }  // namespace lathe

@@ -24,6 +24,7 @@ bool draws_mask(NodeImport& n) {
 
 Status import_identity(NodeImport& n) {
   Value* x = LATHE_TRY(n.need(0, "input"));
+  n.without_effect({"is_test", "ratio", "seed"});
   LATHE_TRY(n.result(x));
   if (!n.wants(1)) return {};
   if (draws_mask(n)) {

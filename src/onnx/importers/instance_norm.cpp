@@ -48,6 +48,7 @@ Status import_instance_norm(NodeImport& n) {
   Value* x = LATHE_TRY(n.need(0, "input"));
   Value* scale = LATHE_TRY(n.need(1, "scale"));
   Value* bias = LATHE_TRY(n.need(2, "B"));
+  n.without_effect({"stash_type"});  // statistics are never narrower than F32
   if (x->type.rank() < 3)
     return invalid("the input {} has no spatial dimension", x->type.to_string());
   if (n.type() == "GroupNormalization") return group_norm(n, x, scale, bias);

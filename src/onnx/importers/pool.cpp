@@ -7,6 +7,7 @@ namespace lathe {
 Status import_pool(NodeImport& n) {
   Value* x = LATHE_TRY(n.need(0, "X"));
   if (n.wants(1)) return unsupported("the indices of MaxPool are not implemented");
+  n.without_effect({"storage_order"});  // of the indices
   if (!n.has("kernel_shape")) return invalid("attribute 'kernel_shape' is missing");
   const WindowAttrs w = LATHE_TRY(read_window(n, x->type.shape, {}));
   Attrs attrs = window_attrs(w);

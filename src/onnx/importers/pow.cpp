@@ -22,6 +22,7 @@ const char* special(double exponent) {
 Status import_pow(NodeImport& n) {
   Value* x = LATHE_TRY(n.need(0, "X"));
   Value* y = LATHE_TRY(n.need(1, "Y"));
+  n.without_effect({"broadcast"});  // the shapes say it
   const HostTensor* exponent = y->constant();
   if (exponent && exponent->elements() == 1 && y->type.rank() <= x->type.rank() &&
       is_computable(y->type.dtype) && is_float(x->type.dtype)) {

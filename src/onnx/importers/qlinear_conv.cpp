@@ -50,8 +50,9 @@ Status import_qlinear_conv(NodeImport& n) {
   Attrs attrs = LATHE_TRY(conv_attrs(n, x, w));
   const Quantization qx = LATHE_TRY(read_quantization(n, x->type, 1, 2, 1));
   const Quantization qw = LATHE_TRY(read_quantization(n, w->type, 4, 5, 0));
-  std::vector<Value*> operands{LATHE_TRY(dequantize(n, x, qx, DType::F32)),
-                               LATHE_TRY(dequantize(n, w, qw, DType::F32))};
+  x = LATHE_TRY(dequantize(n, x, qx, DType::F32));
+  w = LATHE_TRY(dequantize(n, w, qw, DType::F32));
+  std::vector<Value*> operands{x, w};
   if (n.in(8)) {
     Value* scale = LATHE_TRY(n.reshape(
         n.in(4), n.in(4)->type.shape.count().is(1) ? Dims{} : Dims{n.in(4)->type.shape[0]}));

@@ -41,10 +41,12 @@ std::optional<Dim> known_result(const Value& x, std::string_view kind) {
 
 Status import_reduce(NodeImport& n) {
   Value* x = LATHE_TRY(n.need(0, "data"));
+  const bool keep = n.i("keepdims", 1) != 0;
+  const bool nothing = n.i("noop_with_empty_axes", 0) != 0;  // is what empty axes reduce
   const std::optional<Ints> given = LATHE_TRY(operand_or_attribute(n, 1, "axes"));
   Ints axes = LATHE_TRY(positive_axes(given.value_or(Ints()), x->type.rank()));
   if (axes.empty()) {
-    if (n.i("noop_with_empty_axes", 0) == 0)
+    if (!nothing)
       axes = all_axes(x->type.rank());
     else if (n.type() == "ReduceSum" || n.type() == "ReduceMean" || n.type() == "ReduceMax" ||
              n.type() == "ReduceMin" || n.type() == "ReduceProd")
@@ -55,7 +57,6 @@ Status import_reduce(NodeImport& n) {
   for (const Kind& k : kKinds) {
     if (k.onnx == n.type()) kind = k.kind;
   }
-  const bool keep = n.i("keepdims", 1) != 0;
   if (axes.size() == static_cast<size_t>(x->type.rank()) && is_int(x->type.dtype)) {
     if (std::optional<Dim> d = known_result(*x, kind)) {
       const Shape shape(std::vector<Dim>(keep ? axes.size() : 0, Dim(1)));

@@ -117,6 +117,7 @@ Attrs attrs_of(NodeImport& n) {
 Status import_resize(NodeImport& n) {
   Value* x = LATHE_TRY(n.need(0, "X"));
   const Shape& shape = x->type.shape;
+  n.without_effect({"keep_aspect_ratio_policy"});  // where scales are given
   Target t;
   t.sizes = dims_list(shape);
   Ints axes = all_axes(shape.rank());
