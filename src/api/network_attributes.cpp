@@ -106,7 +106,8 @@ Result<HostTensor> borrowed_tensor(Type type, const std::vector<int64_t>& sizes,
                                    size_t bytes, std::shared_ptr<const void> owner) {
   if (type == Type::String) return invalid("strings cannot be borrowed, expected a Tensor");
   if (data == nullptr && bytes > 0) return invalid("the memory of {} bytes is null", bytes);
-  const TensorType full{to_internal(type), LATHE_TRY(Shape::of(sizes).evaluate({}))};
+  Shape shape = LATHE_TRY(Shape::of(sizes).evaluate({}));
+  const TensorType full{to_internal(type), std::move(shape)};
   const auto want = static_cast<size_t>(LATHE_TRY(storage_bytes(full)));
   if (bytes != want) {
     return invalid("{} bytes are given, expected {} for {}", bytes, want, full.to_string());

@@ -52,7 +52,8 @@ Result<std::vector<HostTensor>> network_inputs(const Plan& plan, const Stage& st
   ports.def = find_op("Pointwise");
   for (const PlanPort& p : plan.inputs) {
     const TensorType& t = tensor(plan, p.tensor).type;
-    ports.in.push_back({t.dtype, LATHE_TRY(t.shape.evaluate(stage.point)), Layout::RowMajor});
+    Shape shape = LATHE_TRY(t.shape.evaluate(stage.point));
+    ports.in.push_back({t.dtype, std::move(shape), Layout::RowMajor});
   }
   constexpr uint64_t kSeed = 0x1a74e;
   std::vector<HostTensor> inputs = LATHE_TRY(make_inputs(ports, {}, kSeed));

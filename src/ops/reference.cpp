@@ -166,8 +166,9 @@ Result<BoxResult> run_box(const OpInstance& op, std::span<const HostTensor> in, 
     return BoxResult{std::move(result.out[0]), std::move(result.magnitude)};
   }
   Shape shape = Shape::of(extents(box));
-  BoxResult out{LATHE_TRY(HostTensor::make({op.out[0].dtype, shape})),
-                LATHE_TRY(HostTensor::zeros({DType::F64, shape}))};
+  BoxResult out;
+  out.value = LATHE_TRY(HostTensor::make({op.out[0].dtype, shape}));
+  out.magnitude = LATHE_TRY(HostTensor::zeros({DType::F64, shape}));
   LATHE_TRY(run_epilogue(op, in, anchor_in, result, box, {&out.value, 1}, &out.magnitude));
   return out;
 }

@@ -53,8 +53,8 @@ Status join(Rewriter& rw, const std::vector<Node*>& group, bool flipped, bool bi
     name = joined_names(name, n->name);
   }
   rw.before(group[0]);
-  std::vector<Value*> operands{group[0]->in(0),
-                               rw.constant(LATHE_TRY(joined(weights, flipped ? 0 : 1)))};
+  Value* columns_of_all = rw.constant(LATHE_TRY(joined(weights, flipped ? 0 : 1)));
+  std::vector<Value*> operands{group[0]->in(0), columns_of_all};
   if (biased) operands.push_back(rw.constant(LATHE_TRY(joined(biases, 0))));
   Value* all = LATHE_TRY(rw.add("MatMul", std::move(operands), group[0]->op.attrs, name));
   int64_t start = 0;

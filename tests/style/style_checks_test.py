@@ -80,6 +80,26 @@ class Layers(Tree):
         self.assertIn("not above it in the list", text)
 
 
+class Try(Tree):
+    def check(self, body):
+        self.write("src/base/a.cpp", f"Status f() {{\n{body}\n  return {{}};\n}}\n")
+        code, text = self.run_tool("check_try.py")
+        return code, text.partition(": LATHE_TRY")[0]
+
+    def test_names_a_try_behind_another_element(self):
+        for body in ("  Pair p{name, LATHE_TRY(shape())};", "  list.push_back({a, LATHE_TRY(b())});",
+                     "  return Pair{.a = name, .b = f(LATHE_TRY(b()))};",
+                     "  auto v = std::vector<Pair>{{a, LATHE_TRY(b())}};"):
+            self.assertEqual(self.check(body), (1, "src/base/a.cpp:2"), body)
+
+    def test_accepts_the_first_element_arguments_and_blocks(self):
+        for body in ("  Pair p{LATHE_TRY(shape()), 1};", "  f(a, LATHE_TRY(b()));",
+                     "  for (auto& [a, b] : pairs) {\n    g(a, b);\n    LATHE_TRY(h(a, b));\n  }",
+                     "  int a = 1, b = LATHE_TRY(c());", "  // {a, LATHE_TRY(b)}",
+                     "  list({a, [&]() -> Status { LATHE_TRY(h()); return {}; }});"):
+            self.assertEqual(self.check(body)[0], 0, body)
+
+
 class Sizes(Tree):
     def check(self, *arguments):
         subprocess.run(["git", "init", "-q", str(self.root)], check=True)
