@@ -1,5 +1,5 @@
-# lathe_tree: liblathe of the build tree LATHE_BUILD, brought up to date with every build; and what
-# the package takes from there: lathe/lib/liblathe.so.0, lathe/bin/lathe.
+# lathe_tree_build: the build tree LATHE_BUILD, brought up to date with every build; and what the
+# package takes from there: lathe/lib/liblathe.so.0, lathe/bin/lathe.
 if(NOT EXISTS ${LATHE_BUILD}/build.ninja AND NOT EXISTS ${LATHE_BUILD}/Makefile)
   message(STATUS "Configuring Lathe in ${LATHE_BUILD}")
   execute_process(COMMAND ${CMAKE_COMMAND} -S ${root} -B ${LATHE_BUILD} -G Ninja
@@ -15,12 +15,7 @@ endif()
 
 add_custom_target(lathe_tree_build ALL USES_TERMINAL
   COMMAND ${CMAKE_COMMAND} --build ${LATHE_BUILD}
-          --target lathe_shared lathe_runtime_shared lathe_cli
-  BYPRODUCTS ${LATHE_BUILD}/src/liblathe.so)
-add_library(lathe_tree SHARED IMPORTED)
-set_target_properties(lathe_tree PROPERTIES IMPORTED_LOCATION ${LATHE_BUILD}/src/liblathe.so)
-target_include_directories(lathe_tree INTERFACE ${root}/include)
-add_dependencies(lathe_tree lathe_tree_build)
+          --target lathe_shared lathe_runtime_shared lathe_cli)
 
 # Through an installed tree, whose command line looks for the library in ../lib. Wheels know no
 # symbolic links, so the library goes in under the one name by which it is loaded.
