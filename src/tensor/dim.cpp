@@ -130,7 +130,7 @@ Dim Dim::substitute(const std::map<std::string, Dim, std::less<>>& values) const
   for (const Term& t : poly_->terms) {
     Dim product = t.coefficient;
     for (const AtomRef& f : t.factors) {
-      Dim factor = DimBuilder::from_terms({Term{{f}, 1}});
+      Dim factor = DimBuilder::from_term(Monomial(1, f), 1);
       if (f->kind == AtomKind::Symbol) {
         if (auto found = values.find(f->name); found != values.end()) factor = found->second;
       } else if (f->kind != AtomKind::Error) {

@@ -53,7 +53,7 @@ int64_t content(const Dim& d) {
 Dim common_monomial(const Dim& a, const Dim& b) {
   Monomial factors = common_factors(DimBuilder::terms(b)[0].factors, b);
   factors = common_factors(std::move(factors), a);
-  return DimBuilder::from_terms({Term{std::move(factors), magnitude_gcd(content(a), content(b))}});
+  return DimBuilder::from_term(std::move(factors), magnitude_gcd(content(a), content(b)));
 }
 
 bool leads_negative(const Dim& d) {

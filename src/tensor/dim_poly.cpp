@@ -160,8 +160,16 @@ Dim DimBuilder::from_terms(std::vector<Term> terms) {
   return d;
 }
 
+// Filled, not given as braced lists, which would copy their elements.
+Dim DimBuilder::from_term(Monomial factors, int64_t coefficient) {
+  std::vector<Term> terms(1);
+  terms[0].factors = std::move(factors);
+  terms[0].coefficient = coefficient;
+  return from_terms(std::move(terms));
+}
+
 Dim DimBuilder::from_atom(Atom atom) {
-  return from_terms({Term{{std::make_shared<const Atom>(std::move(atom))}, 1}});
+  return from_term(Monomial(1, std::make_shared<const Atom>(std::move(atom))), 1);
 }
 
 Dim DimBuilder::opaque(AtomKind kind, const Dim& a, const Dim& b) {
@@ -183,8 +191,9 @@ bool DimBuilder::is_error(const Dim& d) {
 
 std::vector<Term> DimBuilder::terms(const Dim& d) {
   if (d.poly_) return d.poly_->terms;
-  if (d.constant_ == 0) return {};
-  return {Term{{}, d.constant_}};
+  std::vector<Term> constant(d.constant_ == 0 ? 0 : 1);
+  if (!constant.empty()) constant[0].coefficient = d.constant_;
+  return constant;
 }
 
 const Atom* DimBuilder::sole_atom(const Dim& d) {

@@ -64,6 +64,7 @@ inline constexpr const char* kTooComplex = "too_complex";
 struct DimBuilder {
   // The terms, sorted or not, equal monomials merged.
   static Dim from_terms(std::vector<Term> terms);
+  static Dim from_term(Monomial factors, int64_t coefficient);
   static Dim from_atom(Atom atom);
   // floordiv, mod, min, max or broadcast left as an atom.
   static Dim opaque(AtomKind kind, const Dim& a, const Dim& b);
