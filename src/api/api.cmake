@@ -8,8 +8,10 @@ target_link_libraries(lathe_shared PRIVATE lathe_api)
 target_link_options(lathe_shared PRIVATE -Wl,--exclude-libs,ALL -Wl,--gc-sections)
 add_library(lathe ALIAS lathe_shared)
 
+# The same objects, of the files that do not build engines.
+set(running "describe|device|device_cuda|device_host|devices|engine|session|tensor|tensor_io")
 add_library(lathe_runtime_shared SHARED
-  api/describe.cpp api/device.cpp api/device_cuda.cpp api/device_host.cpp api/devices.cpp api/engine.cpp api/session.cpp api/tensor.cpp api/tensor_io.cpp
+  "$<FILTER:$<TARGET_OBJECTS:lathe_api>,INCLUDE,/api/(${running})[.]cpp[.]o>"
   api/runtime/tensor_pb.cpp)
 set_target_properties(lathe_runtime_shared PROPERTIES OUTPUT_NAME lathe-runtime VERSION ${PROJECT_VERSION} SOVERSION 0)
 target_compile_definitions(lathe_runtime_shared PRIVATE LATHE_VERSION="${PROJECT_VERSION}")
