@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans, engines, contexts, profiles, refitting, parsing, through models of ONNX."""
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import onnx
@@ -12,7 +9,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 import lathe
 import lathe.trt as trt
-import lathe.trt8 as trt8
 from trt_nets import OnDevice, Recorder, plan_of, random, run_engine
 
 
@@ -372,42 +368,6 @@ def test_lifetimes_are_those_of_python():
                                rtol=1e-4, atol=1e-4)
 
 
-def test_two_names_of_8_run_a_program_of_8():
-    model, w = convnet()
-    engine, logger = build(model, api=trt8)
-    assert engine.num_bindings == 2 and engine["y"] == 1 and engine[0] == "x"
-    assert engine.binding_is_input(0) and not engine.binding_is_input("y")
-    assert engine.get_binding_shape("y") == (-1, 4, -1, -1) and engine.get_binding_name(1) == "y"
-    assert engine.get_binding_dtype(0) == trt8.float32 and engine.max_batch_size == 1
-    assert engine.get_profile_shape(0, "x")[1] == (2, 3, 6, 6)
-    context = engine.create_execution_context()
-    assert context.set_binding_shape(0, (2, 3, 4, 4))
-    x, y = random(2, 3, 4, 4), OnDevice.poisoned(context.get_binding_shape(1), np.float32)
-    there = OnDevice(x)
-    assert context.execute_async_v2([int(there), int(y)], 0)
-    np.testing.assert_allclose(y.read(), expected(x, w), rtol=1e-4, atol=1e-4)
-    assert not hasattr(trt.ICudaEngine, "num_bindings")
-
-
-def test_fully_connected_of_8():
-    logger = Recorder()
-    builder = trt8.Builder(logger)
-    network = builder.create_network(1 << int(trt8.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))
-    x, w, b = random(2, 3, 2, 2), random(5, 12), random(5)
-    t = network.add_input("x", trt8.float32, x.shape)
-    layer = network.add_fully_connected(input=t, num_outputs=5, kernel=w, bias=b)
-    layer.get_output(0).name = "y"
-    network.mark_output(layer.get_output(0))
-    config = builder.create_builder_config()
-    config.max_workspace_size = 1 << 20
-    config.clear_flag(trt8.BuilderFlag.TF32)
-    engine = builder.build_engine(network, config)
-    assert engine is not None, logger.errors
-    np.testing.assert_allclose(run_engine(engine, {"x": x})["y"],
-                               (x.reshape(2, 12) @ w.T + b).reshape(2, 5, 1, 1), rtol=1e-4,
-                               atol=1e-5)
-
-
 def test_half_precision_by_one_flag_keeps_bindings_and_accuracy():
     model, w = convnet()
     engine, _ = build(model, flags=[trt.BuilderFlag.FP16])
@@ -428,15 +388,3 @@ def test_a_strongly_typed_network_refuses_type_flags():
     config.set_flag(trt.BuilderFlag.FP16)
     assert builder.build_serialized_network(network, config) is None
     assert "strongly typed" in logger.errors[-1]
-
-
-def test_the_switch_adds_the_names_of_8_to_the_module_itself():
-    script = ("import lathe.trt as trt; b = trt.Builder(trt.Logger()); "
-              "c = b.create_builder_config(); c.max_workspace_size = 7; "
-              "assert c.max_workspace_size == 7; b.fp16_mode = True; "
-              "assert hasattr(trt.ICudaEngine, 'num_bindings') and trt.BuilderFlag.STRICT_TYPES; "
-              "assert b.NETWORK_EXPLICIT_BATCH == 1")
-    subprocess.run([sys.executable, "-c", script], check=True,
-                   env=os.environ | {"LATHE_TRT_API": "8"})
-    subprocess.run([sys.executable, "-c", script.replace("b = ", "trt.enable_legacy(); b = ", 1)],
-                   check=True)

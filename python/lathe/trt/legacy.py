@@ -6,8 +6,10 @@ import numpy as np
 from . import enums as e
 from .dims import Dims
 from .enums_build import BuilderFlag
+from .support import refused
 from .weights import as_weights
 
+VERSION = "8.6.1.6"  # the last 8.x; programs compare its first number
 BATCH_ONE = 1
 
 
@@ -93,6 +95,13 @@ class LegacyPooling(LegacyWindow):
     window_size = _renamed("window_size_nd")
 
 
+class LegacyPadding:
+    """Names of two-dimensional padding."""
+
+    pre_padding = _renamed("pre_padding_nd")
+    post_padding = _renamed("post_padding_nd")
+
+
 class LegacyNetwork:
     """INetworkDefinition's names of 8.x."""
 
@@ -133,6 +142,12 @@ class LegacyNetwork:
         return wide
 
 
+class LegacyParser:
+    """OnnxParser of 8.x, which has no INT64: programs give and take INT32."""
+
+    _narrows_int64 = True
+
+
 class _ByName:
     """engine[...]: of a name its index, of an index its name."""
 
@@ -157,7 +172,9 @@ class LegacyEngine(_ByName):
             raise IndexError(f"binding {index}: the engine has {count}")
         return self._names[index % count % self.num_io_tensors]
 
-    def _binding(self, binding):
+    def _binding(self, binding, named):
+        """The name behind a binding: what 8.x calls `index`, or `name`."""
+        binding = named.get("index", named.get("name", binding))
         return binding if isinstance(binding, str) else self._name_at(binding)
 
     def get_binding_name(self, index):
@@ -174,53 +191,53 @@ class LegacyEngine(_ByName):
         offset = int(profile.rstrip("]")) * self.num_io_tensors if profile else 0
         return self._names.index(plain) + offset
 
-    def get_binding_shape(self, binding):
+    def get_binding_shape(self, binding=None, **named):
         """Sizes, -1 where they are not known."""
-        return self.get_tensor_shape(self._binding(binding))
+        return self.get_tensor_shape(self._binding(binding, named))
 
-    def get_binding_dtype(self, binding):
+    def get_binding_dtype(self, binding=None, **named):
         """The element type."""
-        return self.get_tensor_dtype(self._binding(binding))
+        return self.get_tensor_dtype(self._binding(binding, named))
 
     def get_binding_format(self, index):
         """The TensorFormat."""
-        return self.get_tensor_format(self._binding(index))
+        return self.get_tensor_format(self._name_at(index))
 
     def get_binding_format_desc(self, index):
         """The format in words."""
-        return self.get_tensor_format_desc(self._binding(index))
+        return self.get_tensor_format_desc(self._name_at(index))
 
     def get_binding_bytes_per_component(self, index):
         """Bytes of an element."""
-        return self.get_tensor_bytes_per_component(self._binding(index))
+        return self.get_tensor_bytes_per_component(self._name_at(index))
 
     def get_binding_components_per_element(self, index):
         """Scalars of a vector; -1 where the format has no vectors."""
-        return self.get_tensor_components_per_element(self._binding(index))
+        return self.get_tensor_components_per_element(self._name_at(index))
 
     def get_binding_vectorized_dim(self, index):
         """The dimension that vectors run along; -1 where the format has no vectors."""
-        return self.get_tensor_vectorized_dim(self._binding(index))
+        return self.get_tensor_vectorized_dim(self._name_at(index))
 
-    def binding_is_input(self, binding):
+    def binding_is_input(self, binding=None, **named):
         """Whether it is an input."""
-        return self.get_tensor_mode(self._binding(binding)) == e.TensorIOMode.INPUT
+        return self.get_tensor_mode(self._binding(binding, named)) == e.TensorIOMode.INPUT
 
-    def is_execution_binding(self, binding):
+    def is_execution_binding(self, binding=None, **named):
         """True."""
         return True
 
-    def is_shape_binding(self, binding):
+    def is_shape_binding(self, binding=None, **named):
         """False."""
         return False
 
-    def get_location(self, binding):
+    def get_location(self, binding=None, **named):
         """DEVICE."""
-        return self.get_tensor_location(self._binding(binding))
+        return self.get_tensor_location(self._binding(binding, named))
 
     def get_profile_shape(self, profile_index, binding):
         """[min, opt, max] of an input."""
-        return self.get_tensor_profile_shape(self._binding(binding), profile_index)
+        return self.get_tensor_profile_shape(self._binding(binding, {}), profile_index)
 
     def get_profile_shape_input(self, profile_index, binding):
         """[]."""
@@ -291,6 +308,8 @@ MIXINS = {
     "IConvolutionLayer": LegacyFilter,
     "IDeconvolutionLayer": LegacyFilter,
     "IPoolingLayer": LegacyPooling,
+    "IPaddingLayer": LegacyPadding,
+    "OnnxParser": LegacyParser,
 }
 
 
@@ -333,14 +352,46 @@ def install(namespace):
     add_module_names(namespace)
 
 
+_NO_PARSER = "8.x read Caffe and UFF itself; convert the model to ONNX and use OnnxParser"
+
+
+class CaffeParser:
+    """Refused."""
+
+    @refused(_NO_PARSER)
+    def __init__(self, *args):
+        pass
+
+
+class UffParser:
+    """Refused."""
+
+    @refused(_NO_PARSER)
+    def __init__(self, *args):
+        pass
+
+
+# Members of 8.x's enumerations, each beside the one that means it now.
+_MEMBERS = {
+    "BuilderFlag": {"STRICT_TYPES": "OBEY_PRECISION_CONSTRAINTS",
+                    "ENABLE_TACTIC_HEURISTIC": "STRICT_NANS"},
+    "EngineCapability": {"DEFAULT": "STANDARD", "SAFE_GPU": "SAFETY",
+                         "SAFE_DLA": "DLA_STANDALONE"},
+    "NetworkDefinitionCreationFlag": {"EXPLICIT_PRECISION": "EXPLICIT_BATCH"},
+    "PaddingMode": {"CAFFE_ROUND_DOWN": "EXPLICIT_ROUND_DOWN",
+                    "CAFFE_ROUND_UP": "EXPLICIT_ROUND_UP"},
+    "PreviewFeature": {"FASTER_DYNAMIC_SHAPES_0805": "PROFILE_SHARING_0806",
+                       "DISABLE_EXTERNAL_TACTIC_SOURCES_FOR_CORE_0805": "PROFILE_SHARING_0806"},
+    "ProfilingVerbosity": {"DEFAULT": "LAYER_NAMES_ONLY", "VERBOSE": "DETAILED"},
+    "SampleMode": {"DEFAULT": "STRICT_BOUNDS"},
+}
+
+
 def add_module_names(namespace):
     """Names of the 8.x module that are not of a class."""
-    namespace["ResizeMode"] = e.InterpolationMode
-    namespace["BuilderFlag"] = WithLegacyMembers(
-        BuilderFlag, STRICT_TYPES=BuilderFlag.OBEY_PRECISION_CONSTRAINTS,
-        ENABLE_TACTIC_HEURISTIC=BuilderFlag.STRICT_NANS)
-    namespace["NetworkDefinitionCreationFlag"] = WithLegacyMembers(
-        e.NetworkDefinitionCreationFlag,
-        EXPLICIT_PRECISION=e.NetworkDefinitionCreationFlag.EXPLICIT_BATCH)
-    namespace["PreviewFeature"] = WithLegacyMembers(
-        e.PreviewFeature, FASTER_DYNAMIC_SHAPES_0805=e.PreviewFeature.PROFILE_SHARING_0806)
+    namespace.update(__version__=VERSION, ResizeMode=e.InterpolationMode, CaffeParser=CaffeParser,
+                     UffParser=UffParser)
+    for name, members in _MEMBERS.items():
+        kind = getattr(e, name)
+        namespace[name] = WithLegacyMembers(
+            kind, **{old: getattr(kind, new) for old, new in members.items()})

@@ -4,7 +4,7 @@ import os
 
 from .. import _core
 from ..errors import Error, NotFoundError, UnsupportedError
-from .enums import ErrorCode, OnnxParserFlag, Severity
+from .enums import DataType, ErrorCode, OnnxParserFlag, Severity
 from .interface import Interface, Managed
 from .logger import check_logger
 from .parsed import NODE_IN_MESSAGE, ParsedModel
@@ -123,6 +123,8 @@ class _Reports:
 class OnnxParser(Managed, _Reports):
     """Reads ONNX models into an empty network."""
 
+    _narrows_int64 = False  # whether inputs and outputs of INT64 become INT32: legacy.py
+
     def __init__(self, network, logger):
         self._network, self._logger = network, check_logger(logger)
         self._errors, self._flags = [], 1 << int(OnnxParserFlag.NATIVE_INSTANCENORM)
@@ -157,6 +159,9 @@ class OnnxParser(Managed, _Reports):
             raise ValueError("the network is not empty: a parser fills a new one")
         self._network._name = self._network._name or "network"
         ParsedModel(model).populate(self._network)
+        for tensor in (*self._network._inputs, *self._network._outputs):
+            if self._narrows_int64 and tensor.dtype == DataType.INT64:
+                tensor.dtype = DataType.INT32
 
     def load_model_proto(self, model, path=None):
         """Remembers a model for parse_model_proto."""

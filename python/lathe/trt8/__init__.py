@@ -11,9 +11,6 @@ from ..trt import _package_name, legacy  # noqa: F401
 from ..trt.builder import Builder as _Builder
 from ..trt.runtime import Runtime as _Runtime
 
-# The last 8.x; programs compare its first number.
-__version__ = "8.6.1.6"
-
 
 class IBuilderConfig(legacy.LegacyConfig, _trt.IBuilderConfig):
     """IBuilderConfig with the names of 8.x."""
@@ -31,11 +28,16 @@ class IPoolingLayer(legacy.LegacyPooling, _trt.IPoolingLayer):
     """IPoolingLayer with the names of 8.x."""
 
 
+class IPaddingLayer(legacy.LegacyPadding, _trt.IPaddingLayer):
+    """IPaddingLayer with the names of 8.x."""
+
+
 class INetworkDefinition(legacy.LegacyNetwork, _trt.INetworkDefinition):
     """INetworkDefinition with the names of 8.x."""
 
     _views = {kind: globals()[kind.__name__] for kind in (
-        _trt.IConvolutionLayer, _trt.IDeconvolutionLayer, _trt.IPoolingLayer)}
+        _trt.IConvolutionLayer, _trt.IDeconvolutionLayer, _trt.IPoolingLayer,
+        _trt.IPaddingLayer)}
 
 
 class IExecutionContext(legacy.LegacyContext, _trt.IExecutionContext):
@@ -46,6 +48,10 @@ class ICudaEngine(legacy.LegacyEngine, _trt.ICudaEngine):
     """ICudaEngine with the names of 8.x."""
 
     _context_class = IExecutionContext
+
+
+class OnnxParser(legacy.LegacyParser, _trt.OnnxParser):
+    """OnnxParser with the types of 8.x."""
 
 
 class Runtime(_Runtime):

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What 8.x had: lathe.trt8, and lathe.trt behind the switch."""
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+import lathe
+import lathe.trt as trt
+import lathe.trt8 as trt8
+from test_trt_engine import build, convnet, expected
+from trt_nets import OnDevice, Recorder, random, run_engine
+
+
+def test_two_names_of_8_run_a_program_of_8():
+    model, w = convnet()
+    engine, logger = build(model, api=trt8)
+    assert engine.num_bindings == 2 and engine["y"] == 1 and engine[0] == "x"
+    assert engine.binding_is_input(0) and not engine.binding_is_input("y")
+    assert engine.get_binding_shape("y") == (-1, 4, -1, -1) and engine.get_binding_name(1) == "y"
+    assert engine.get_binding_dtype(0) == trt8.float32 and engine.max_batch_size == 1
+    assert engine.get_profile_shape(0, "x")[1] == (2, 3, 6, 6)
+    context = engine.create_execution_context()
+    assert context.set_binding_shape(0, (2, 3, 4, 4))
+    x, y = random(2, 3, 4, 4), OnDevice.poisoned(context.get_binding_shape(1), np.float32)
+    there = OnDevice(x)
+    assert context.execute_async_v2([int(there), int(y)], 0)
+    np.testing.assert_allclose(y.read(), expected(x, w), rtol=1e-4, atol=1e-4)
+    assert not hasattr(trt.ICudaEngine, "num_bindings")
+
+
+def test_fully_connected_of_8():
+    logger = Recorder()
+    builder = trt8.Builder(logger)
+    network = builder.create_network(1 << int(trt8.NetworkDefinitionCreationFlag.EXPLICIT_BATCH))
+    x, w, b = random(2, 3, 2, 2), random(5, 12), random(5)
+    t = network.add_input("x", trt8.float32, x.shape)
+    layer = network.add_fully_connected(input=t, num_outputs=5, kernel=w, bias=b)
+    layer.get_output(0).name = "y"
+    network.mark_output(layer.get_output(0))
+    config = builder.create_builder_config()
+    config.max_workspace_size = 1 << 20
+    config.clear_flag(trt8.BuilderFlag.TF32)
+    engine = builder.build_engine(network, config)
+    assert engine is not None, logger.errors
+    np.testing.assert_allclose(run_engine(engine, {"x": x})["y"],
+                               (x.reshape(2, 12) @ w.T + b).reshape(2, 5, 1, 1), rtol=1e-4,
+                               atol=1e-5)
+
+
+def gather():
+    """y = table[ids], row = 2 ids over i64[N]."""
+    nodes = [helper.make_node("Constant", [], ["table"], value=helper.make_tensor(
+                 "t", TensorProto.FLOAT, [3], [5.0, 6.0, 7.0])),
+             helper.make_node("Gather", ["table", "ids"], ["y"]),
+             helper.make_node("Add", ["ids", "ids"], ["twice"])]
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info("ids", TensorProto.INT64, [4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [4]),
+         helper.make_tensor_value_info("twice", TensorProto.INT64, [4])])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)],
+                             ir_version=8).SerializeToString()
+
+
+@pytest.mark.parametrize("api, dtype", [(trt, np.int64), (trt8, np.int32)])
+def test_8_has_int32_where_a_model_has_int64(api, dtype):
+    builder = api.Builder(logger := Recorder())
+    network = builder.create_network(1)
+    assert api.OnnxParser(network, logger).parse(gather())
+    config = builder.create_builder_config()
+    engine = api.Runtime(logger).deserialize_cuda_engine(
+        builder.build_serialized_network(network, config))
+    assert trt.nptype(engine.get_tensor_dtype("ids")) == dtype
+    got = run_engine(engine, {"ids": np.array([2, 0, 1, 2], dtype)})
+    assert got["y"].tolist() == [7, 5, 6, 7] and got["twice"].dtype == dtype
+    assert got["twice"].tolist() == [4, 0, 2, 4]
+
+
+def test_members_that_10_renamed():
+    assert trt8.ProfilingVerbosity.VERBOSE is trt.ProfilingVerbosity.DETAILED
+    assert trt8.EngineCapability.DEFAULT is trt.EngineCapability.STANDARD
+    assert trt8.SampleMode.DEFAULT is trt.SampleMode.STRICT_BOUNDS
+    assert trt8.BuilderFlag.STRICT_TYPES and not hasattr(trt.BuilderFlag, "STRICT_TYPES")
+    assert trt8.__version__.startswith("8.") and trt.__version__.startswith("10.")
+    assert isinstance(trt.ProfilingVerbosity.NONE, trt8.ProfilingVerbosity)
+
+
+def test_bindings_are_named_by_either_keyword():
+    engine, _ = build(convnet()[0], api=trt8)
+    assert engine.get_binding_shape(index=1) == engine.get_binding_shape(name="y")
+    assert engine.binding_is_input(name="x") and not engine.binding_is_input(index=1)
+    with pytest.raises(IndexError):
+        engine.get_binding_dtype(index=2)
+
+
+def test_padding_of_two_dimensions():
+    network = trt8.Builder(Recorder()).create_network(1)
+    layer = network.add_padding(network.add_input("x", trt8.float32, (1, 1, 4, 4)), (1, 2), (0, 3))
+    assert layer.pre_padding == (1, 2) and layer.get_output(0).shape == (1, 1, 5, 9)
+    layer.post_padding = (1, 1)
+    assert layer.post_padding_nd == (1, 1) and layer.get_output(0).shape == (1, 1, 6, 7)
+
+
+@pytest.mark.parametrize("name", ["UffParser", "CaffeParser"])
+def test_parsers_of_other_formats_say_what_to_use(name):
+    with pytest.raises(lathe.UnsupportedError, match="OnnxParser"):
+        getattr(trt8, name)()
+
+
+def test_the_switch_adds_the_names_of_8_to_the_module_itself():
+    script = ("import lathe.trt as trt; b = trt.Builder(trt.Logger()); "
+              "c = b.create_builder_config(); c.max_workspace_size = 7; "
+              "assert c.max_workspace_size == 7; b.fp16_mode = True; "
+              "assert hasattr(trt.ICudaEngine, 'num_bindings') and trt.BuilderFlag.STRICT_TYPES; "
+              "assert b.NETWORK_EXPLICIT_BATCH == 1 and trt.__version__[0] == '8'")
+    subprocess.run([sys.executable, "-c", script], check=True,
+                   env=os.environ | {"LATHE_TRT_API": "8"})
+    subprocess.run([sys.executable, "-c", script.replace("b = ", "trt.enable_legacy(); b = ", 1)],
+                   check=True)
