@@ -14,17 +14,6 @@ constexpr size_t kMaxExprNodes = 160;
 
 bool is_pointwise(const Step& s) { return s.op.def->is("Pointwise"); }
 
-// Appends the operand unless it is there; its number among `ids`.
-int operand_number(std::vector<TensorId>& ids, std::vector<TensorType>& types, TensorId id,
-                   const TensorType& type, size_t first) {
-  for (size_t k = first; k < ids.size(); ++k) {
-    if (ids[k] == id) return static_cast<int>(k);
-  }
-  ids.push_back(id);
-  types.push_back(type);
-  return static_cast<int>(ids.size() - 1);
-}
-
 Fusion fusion_of(const Step& anchor) {
   Fusion f = anchor.op.fusion;
   if (!f.empty()) return f;
@@ -32,12 +21,6 @@ Fusion fusion_of(const Step& anchor) {
   f.anchor_in = anchor.op.in;
   f.anchor_out = anchor.op.out;
   return f;
-}
-
-std::string joined_name(const Step& a, const Step& b) {
-  constexpr size_t kLongest = 200;
-  const std::string name = a.name + "+" + b.name;
-  return name.size() <= kLongest ? name : a.name;
 }
 
 // `pointwise` reading `anchor`'s result becomes the anchor's epilogue.
@@ -89,43 +72,6 @@ Step with_epilogue(const Step& anchor, const Step& pointwise) {
   fused.op.out = pointwise.op.out;
   fused.out = pointwise.out;
   fused.name = joined_name(anchor, pointwise);
-  return fused;
-}
-
-// `inner` Pointwise computed inside `outer` Pointwise.
-Step merged(const Step& inner, const Step& outer) {
-  Step fused = outer;
-  fused.in.clear();
-  fused.op.in.clear();
-  std::vector<DType> types;
-  Expr expr = outer.op.attrs.expr("expr");
-  const Expr& argument = inner.op.attrs.expr("expr");
-  // Inputs of the result: outer's but the link, then inner's; the link is appended and inlined.
-  std::vector<int> map;
-  std::vector<bool> is_link;
-  for (size_t k = 0; k < outer.in.size(); ++k) {
-    is_link.push_back(outer.in[k] == inner.out[0]);
-    map.push_back(is_link.back()
-                      ? -1
-                      : operand_number(fused.in, fused.op.in, outer.in[k], outer.op.in[k], 0));
-  }
-  std::vector<int> inner_map;
-  for (size_t k = 0; k < inner.in.size(); ++k) {
-    inner_map.push_back(operand_number(fused.in, fused.op.in, inner.in[k], inner.op.in[k], 0));
-  }
-  for (const TensorType& t : fused.op.in) types.push_back(t.dtype);
-  const auto place = static_cast<int>(types.size());
-  std::vector<DType> wide = types;
-  wide.push_back(argument.output_type(0));
-  for (size_t k = 0; k < map.size(); ++k) {
-    if (is_link[k]) map[k] = place;
-  }
-  const Expr joined = expr.with_inputs(map, wide).inlined(place, argument);
-  std::vector<int> back(static_cast<size_t>(place));
-  std::iota(back.begin(), back.end(), 0);
-  back.insert(back.end(), inner_map.begin(), inner_map.end());
-  fused.op.attrs.set("expr", joined.with_inputs(back, types).simplified());
-  fused.name = joined_name(inner, outer);
   return fused;
 }
 

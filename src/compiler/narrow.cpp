@@ -15,6 +15,8 @@ bool is_anchor(const Step& s) {
   return op == "Conv" || op == "Deconv" || op == "MatMul" || op == "Attention";
 }
 
+bool is_pointwise(const Step& s) { return s.op.def->is("Pointwise"); }
+
 // Moves bytes or picks among them: its result has its operand's type and values.
 bool is_transparent(const Step& s) {
   static constexpr std::string_view kOps[] = {"Reshape", "Transpose", "Slice", "Concat", "Expand",
@@ -43,7 +45,7 @@ class Narrower {
       Step step = plan_.steps[s];
       const bool half = std::any_of(step.op.in.begin(), step.op.in.end(),
                                     [](const TensorType& t) { return t.dtype == DType::F16; });
-      if (half && !step.op.def->is("Pointwise") &&
+      if (half && !is_pointwise(step) &&
           !stage.tuner.supported(LATHE_TRY(at_point(step, stage.point)))) {
         for (TensorId& t : step.in) {
           if (t >= 0 && tensor(plan_, t).type.dtype == DType::F16)
@@ -84,18 +86,46 @@ class Narrower {
       }
       return emit(step);
     }
+    if (is_pointwise(step)) {
+      LATHE_TRY(read_widened(step));
+      return emit(step);
+    }
     const bool moves =
         is_transparent(step) && !step.out.empty() && wanted_[static_cast<size_t>(step.out[0])];
     for (size_t k = 0; k < step.in.size(); ++k) {
       if (step.in[k] < 0) continue;
-      const bool wide = tensor(plan_, step.in[k]).type.dtype == narrow_ && was_wide(step.in[k]);
       if (moves && k < moved_operands(step)) {
         step.in[k] = LATHE_TRY(cast(step.in[k], narrow_));
-      } else if (wide) {
+      } else if (was_wide(step.in[k])) {
         step.in[k] = LATHE_TRY(cast(step.in[k], DType::F32));
       }
     }
     return emit(step);
+  }
+
+  // An expression widens what it reads by itself, which costs nothing: fewer bytes are read.
+  Status read_widened(Step& step) {
+    const std::set<TensorId> read(step.in.begin(), step.in.end());
+    for (TensorId t : read) {
+      if (t < 0 || !was_wide(t)) continue;
+      const TensorId wide = add_variant(t, DType::F32);
+      std::replace(step.in.begin(), step.in.end(), t, wide);
+      step = renamed(merged(LATHE_TRY(cast_step(t, wide)), step), step.name);
+    }
+    return {};
+  }
+
+  // A tensor of t's values in another type.
+  TensorId add_variant(TensorId t, DType type) {
+    TensorType other = tensor(plan_, t).type;
+    other.dtype = type;
+    wanted_.push_back(false);
+    return add_tensor(plan_, fmt::format("{}.{}", tensor(plan_, t).name, to_string(type)), other);
+  }
+
+  static Step renamed(Step step, std::string name) {
+    step.name = std::move(name);
+    return step;
   }
 
   // FP32 is what the flag allows to narrow; FP64, or one narrow type in place of another, is not.
@@ -106,7 +136,9 @@ class Narrower {
     });
   }
 
-  bool was_wide(TensorId t) const { return narrowed_.contains(t); }
+  bool was_wide(TensorId t) const {
+    return tensor(plan_, t).type.dtype == narrow_ && narrowed_.contains(t);
+  }
 
   // Infers the step for its new operand types; results that should be of the other width are cast.
   Status emit(Step& step) {
@@ -126,10 +158,14 @@ class Narrower {
         narrowed_.insert(t);
       }
       if (made == want) continue;
-      TensorType type = step.op.out[k];
-      step.out[k] = add_tensor(plan_, tensor(plan_, t).name + ".wide", type);
-      wanted_.push_back(false);
-      after.push_back(LATHE_TRY(cast_step(step.out[k], t)));
+      step.out[k] = add_variant(t, made);
+      Step cast = LATHE_TRY(cast_step(step.out[k], t));
+      if (is_pointwise(step) && step.out.size() == 1) {
+        step = renamed(merged(step, cast), step.name);
+        mark_constants(plan_, step);
+      } else {
+        after.push_back(std::move(cast));
+      }
     }
     steps_.push_back(std::move(step));
     for (Step& s : after) steps_.push_back(std::move(s));
@@ -140,18 +176,17 @@ class Narrower {
     if (tensor(plan_, t).type.dtype == to || !is_float(tensor(plan_, t).type.dtype)) return t;
     const auto known = casts_.find({t, to});
     if (known != casts_.end()) return known->second;
-    TensorType type = tensor(plan_, t).type;
-    type.dtype = to;
     TensorId made;
     if (tensor(plan_, t).constant >= 0) {
+      TensorType type = tensor(plan_, t).type;
+      type.dtype = to;
       const HostTensor& wide = plan_.constants[static_cast<size_t>(tensor(plan_, t).constant)];
       HostTensor small = LATHE_TRY(HostTensor::make(type));
       for (int64_t i = 0; i < wide.elements(); ++i) small.set_f64(i, wide.get_f64(i));
       made = add_constant(plan_, tensor(plan_, t).name, std::move(small));
       wanted_.push_back(false);
     } else {
-      made = add_tensor(plan_, fmt::format("{}.{}", tensor(plan_, t).name, to_string(to)), type);
-      wanted_.push_back(false);
+      made = add_variant(t, to);
       steps_.push_back(LATHE_TRY(cast_step(t, made)));
     }
     casts_.emplace(std::pair(t, to), made);

@@ -34,6 +34,13 @@ TensorId add_tensor(Plan& plan, std::string name, TensorType type);
 TensorId add_constant(Plan& plan, std::string name, HostTensor value);
 // Keeps constant_in of every step true to its operands.
 void mark_constants(const Plan& plan, Step& step);
+// Appends the operand unless it stands there from `first` on; its number among `ids`.
+int operand_number(std::vector<TensorId>& ids, std::vector<TensorType>& types, TensorId id,
+                   const TensorType& type, size_t first);
+// "a+b", or a's name where that grows too long.
+std::string joined_name(const Step& a, const Step& b);
+// The Pointwise step `inner` computed inside the Pointwise step `outer`, which reads its result.
+Step merged(const Step& inner, const Step& outer);
 void erase_steps(Plan& plan, const std::vector<bool>& dead);
 // Drops tensors, constants that nothing names, and renumbers. Steps whose results nobody reads go
 // too.
