@@ -128,6 +128,7 @@ Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& ca
   LATHE_TRY(run_stage(plan, stage, "layouts", assign_layouts));
   if (options.fuse) LATHE_TRY(run_stage(plan, stage, "fuse", fuse));
   LATHE_TRY(run_stage(plan, stage, "views", make_views));
+  if (options.fuse) LATHE_TRY(run_stage(plan, stage, "parts", place_parts));
   explain_neighbours(plan, options.fuse);
   LATHE_TRY(run_stage(plan, stage, "tune", choose_tactics));
   drop_unused(plan);

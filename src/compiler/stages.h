@@ -32,6 +32,9 @@ Status fuse(Plan& plan, const Stage& stage);
 Status assign_layouts(Plan& plan, const Stage& stage);
 // Steps that only rename bytes become aliases: reshapes, trivial transposes, dense parts.
 Status make_views(Plan& plan, const Stage& stage);
+// Operands of a Concat written, results of a Slice read where they lie in the larger tensor, where
+// the chain runs faster so.
+Status place_parts(Plan& plan, const Stage& stage);
 // Says of every pair of neighbours that stayed two steps why, where fuse() did not.
 void explain_neighbours(Plan& plan, bool fuse);
 // A tactic for each step.

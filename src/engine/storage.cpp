@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/storage.h"
 
+#include <algorithm>
+
 namespace lathe {
 namespace {
 
@@ -76,9 +78,24 @@ bool Storage::readable(TensorId t) {
       return true;
   }
   for (; t >= 0; t = at(t).alias_of) {
-    if (whole_of_parts(t)) return true;
+    if (inside_written_part(t) || whole_of_parts(t)) return true;
   }
   return false;
+}
+
+// A part that another part of the same whole covers, which was written.
+bool Storage::inside_written_part(TensorId t) const {
+  const PlanTensor& part = at(t);
+  const auto beside = part.alias_of < 0 ? parts_.end() : parts_.find(part.alias_of);
+  if (beside == parts_.end() || part.alias_axis < 0) return false;
+  const Dim end = part.alias_start + part.type.shape[part.alias_axis];
+  return std::any_of(beside->second.begin(), beside->second.end(), [&](TensorId o) {
+    const PlanTensor& other = at(o);
+    if (!written_[static_cast<size_t>(o)] || other.alias_axis != part.alias_axis) return false;
+    const Dim after = other.alias_start + other.type.shape[other.alias_axis] - end;
+    return (part.alias_start - other.alias_start).provably_nonnegative() &&
+           after.provably_nonnegative();
+  });
 }
 
 // Written parts that stand end to end from the first element to the last.

@@ -28,6 +28,7 @@ class Storage {
  private:
   const PlanTensor& at(TensorId t) const { return plan_.tensors[static_cast<size_t>(t)]; }
   bool whole_of_parts(TensorId t);
+  bool inside_written_part(TensorId t) const;
 
   const Plan& plan_;
   std::vector<TensorId> root_;
