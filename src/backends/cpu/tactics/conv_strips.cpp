@@ -2,7 +2,8 @@
 // conv_strips: a convolution in NHWC by strips of output rows. A thread computes a strip by oneDNN
 // and then, while it is in cache, the epilogue by our expression kernels. So any expression fuses,
 // around 1x1, 3x3 and depthwise alike, and the result may go into a slice of channels, where
-// oneDNN alone has no fast kernel; and what a prologue makes of the input never leaves the cache.
+// oneDNN alone has no fast kernel, or come from one; and what a prologue makes of the input never
+// leaves the cache.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -21,6 +22,12 @@ constexpr int kRank = 4;
 
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
+Expr identity_of(DType type) {
+  Expr e({type});
+  e.output(e.input(0));
+  return e;
+}
+
 // One strip of output rows and the input rows that it reads.
 struct Strip {
   int64_t image, out_first, out_rows, in_first, in_rows, pad_begin, pad_end;
@@ -30,6 +37,7 @@ struct Geometry {
   ConvSpec conv;  // of the whole, without post-operations
   int64_t images, channels, height, width, out_channels, out_height, out_width;
   bool has_prologue = false, has_epilogue = false;
+  bool copies_input = false;  // rows are made dense first: by the prologue, or of a slice
   bool in_place = false;  // the convolution writes into the result, the epilogue over it
 
   Strip strip(int64_t image, int64_t first, int64_t rows) const {
@@ -56,6 +64,7 @@ Geometry geometry_of(const OpInstance& op, const ConvSpec& conv) {
   g.out_width = y[3];
   g.has_prologue = !op.fusion.prologue.empty() && !op.fusion.prologue[0].empty() &&
                    !op.fusion.prologue[0].is_identity();
+  g.copies_input = g.has_prologue || is_sliced(op, 0);
   g.has_epilogue = !op.fusion.epilogue.empty();
   g.in_place = op.out.size() == 1 && op.out[0].dtype == DType::F32 && !is_result_sliced(op, 0);
   return g;
@@ -67,7 +76,7 @@ Spec strip_spec(const Geometry& g, const Strip& s) {
   c.src.dims[0] = c.dst.dims[0] = 1;
   c.src.dims[2] = s.in_rows;
   c.dst.dims[2] = s.out_rows;
-  if (g.has_prologue) c.src.strides = {0, 1, g.width * g.channels, g.channels};
+  if (g.copies_input) c.src.strides = {0, 1, g.width * g.channels, g.channels};
   if (!g.in_place) c.dst.strides = {0, 1, g.out_width * g.out_channels, g.out_channels};
   // Of one image the stride is free, and oneDNN knows NHWC by the dense one.
   c.src.strides[0] = s.in_rows * c.src.strides[2];
@@ -118,14 +127,15 @@ class PreparedStrips : public Prepared {
     const Fusion& f = op.fusion;
     runs_epilogue_ = g_.has_epilogue || !g_.in_place;
     if (runs_epilogue_) epilogue_ = ImageEpilogue(op, g_.in_place);
-    if (g_.has_prologue) prologue_ = ExprKernel(f.prologue[0]);
     own_ = f.empty() ? static_cast<int>(op.in.size()) : f.anchor_operands;
     for (size_t k = 0; k < op.in.size(); ++k) {
       const bool plain = !op.in[k].absent() && (k == 0 || static_cast<int>(k) >= own_);
       in_.push_back(plain ? image_plane(op.in[k], operand_strides(op, static_cast<int>(k)))
                           : ImagePlane());
     }
-    if (g_.has_prologue) plan_prologue(f.prologue[0]);
+    if (g_.copies_input) {
+      plan_prologue(g_.has_prologue ? f.prologue[0] : identity_of(op.in[0].dtype));
+    }
     out_ = image_plane(op.out[0], result_strides(op, 0));
     has_bias_ = has_operand(op, 2);
     plain_weights_ = g_.conv.weights;
@@ -192,6 +202,7 @@ class PreparedStrips : public Prepared {
   }
 
   void plan_prologue(const Expr& e) {
+    prologue_ = ExprKernel(e);
     joins_prologue_ = true;
     for (size_t input = 0; input < e.inputs().size(); ++input) {
       if (!e.reads(static_cast<int>(input))) continue;
@@ -203,7 +214,7 @@ class PreparedStrips : public Prepared {
   void plan_workspace() {
     int64_t in_rows = 0;
     for (const Strip& s : strips_) in_rows = std::max(in_rows, s.in_rows);
-    const int64_t src = g_.has_prologue ? in_rows * g_.width * g_.channels * src_bytes_ : 0;
+    const int64_t src = g_.copies_input ? in_rows * g_.width * g_.channels * src_bytes_ : 0;
     const int64_t dst = g_.in_place ? 0 : rows_ * g_.out_width * g_.out_channels * 4;
     dst_at_ = round_up(src, 64);
     scratchpad_at_ = dst_at_ + round_up(dst, 64);
@@ -216,9 +227,9 @@ class PreparedStrips : public Prepared {
     const OnednnPrimitive& primitive = *primitives_.at(key(s));
     const Rows first = image_row(at.in[0], in_[0], s.image, s.in_first);
     const Rows result = image_row(at.out[0], out_, s.image, s.out_first);
-    if (g_.has_prologue) run_prologue(at, own, s);
+    if (g_.copies_input) run_prologue(at, own, s);
     OnednnPrimitive::Args args;
-    args.src = g_.has_prologue ? own : first.data;
+    args.src = g_.copies_input ? own : first.data;
     args.weights = packed_.at(primitive.weights_key())->data();
     args.bias = has_bias_ ? at.in[2] : nullptr;
     args.dst = g_.in_place ? result.data : own + dst_at_;
