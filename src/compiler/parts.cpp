@@ -67,8 +67,8 @@ class Parts {
     Place place{from, axis, start_of(step, axis)};
     if (tensor(plan_, from).constant >= 0 || !is_free(to)) return {};
     if (const PlanTensor& t = tensor(plan_, from); t.alias_of >= 0) return {};
-    const Dim room = tensor(plan_, from).type.shape[axis] - place.start -
-                     tensor(plan_, to).type.shape[axis];
+    const Dim room =
+        tensor(plan_, from).type.shape[axis] - place.start - tensor(plan_, to).type.shape[axis];
     if (!place.start.provably_nonnegative() || !room.provably_nonnegative()) return {};
     std::vector<size_t> touched = readers_of(to);
     if (touched.empty() || touched.size() > kMostReaders) return {};
@@ -159,7 +159,8 @@ class Parts {
     return readers;
   }
 
-  // A step that some other Concat was replaced by cannot be edited; nor can a whole be its own part.
+  // A step that some other Concat was replaced by cannot be edited; nor can a whole be its own
+  // part.
   bool all_sound(const std::vector<size_t>& steps, const Places& places) const {
     return std::none_of(steps.begin(), steps.end(), [&](size_t s) {
       const Step& step = plan_.steps[s];
@@ -199,11 +200,12 @@ class Parts {
     step.op = std::move(op.op);
     step.op.out[0].layout = tensor(plan_, from).type.layout;
     step.in = {from};
-    const TensorId part = add_tensor(plan_, tensor(plan_, from).name + ".part",
-                                     tensor(plan_, from).type);
+    const TensorId part =
+        add_tensor(plan_, tensor(plan_, from).name + ".part", tensor(plan_, from).type);
     step.out = {part};
     mark_constants(plan_, step);
-    if (k < concat.op.fusion.in_slice.size()) step.op.fusion.in_slice = {concat.op.fusion.in_slice[k]};
+    if (k < concat.op.fusion.in_slice.size())
+      step.op.fusion.in_slice = {concat.op.fusion.in_slice[k]};
     return placed(step, {{part, to}});
   }
 

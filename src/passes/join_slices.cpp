@@ -25,16 +25,13 @@ std::optional<Part> part_of(Value* v, int axis) {
   return Part{n->in(0), n->op.attrs.dims("starts")[0], n->op.attrs.dims("sizes")[0], {n}};
 }
 
-bool is_whole(const Part& p, int axis) {
-  return p.start.is(0) && p.size == p.x->type.shape[axis];
-}
+bool is_whole(const Part& p, int axis) { return p.start.is(0) && p.size == p.x->type.shape[axis]; }
 
 // Slices that others read stay, and one more beside them would be one more copy.
 bool pays(const Part& p, int axis) {
   if (p.slices.size() < 2) return false;
-  return is_whole(p, axis) || std::all_of(p.slices.begin(), p.slices.end(), [](const Node* n) {
-           return n->out()->read_once();
-         });
+  return is_whole(p, axis) || std::all_of(p.slices.begin(), p.slices.end(),
+                                          [](const Node* n) { return n->out()->read_once(); });
 }
 
 Status rewrite(Rewriter& rw, Node* n) {
@@ -87,7 +84,8 @@ Result<bool> run(Graph& graph, const PassOptions&) {
 const Pass& pass_join_slices() {
   static constexpr Pass pass{
       .name = "join_slices",
-      .doc = "Neighbouring slices that a Concat joins again become one, or what they were cut from.",
+      .doc =
+          "Neighbouring slices that a Concat joins again become one, or what they were cut from.",
       .run = run};
   return pass;
 }

@@ -5,59 +5,6 @@
 namespace lathe::testing {
 namespace {
 
-// Weights as constants whose values matter: small, of both signs, different everywhere.
-std::string weights(std::string_view name, std::vector<int64_t> sizes, uint64_t seed) {
-  HostTensor t = random_tensor({DType::F32, Shape::of(sizes)}, seed);
-  for (float& v : t.mutable_span<float>()) v *= 0.2f;
-  return fmt::format("  %{} = Constant{{value={}}}()\n", name, t.to_string(true));
-}
-
-std::string conv(std::string_view y, std::string_view x, std::string_view w, int pad,
-                 int stride = 1) {
-  return fmt::format(
-      "  %{} = Conv{{strides=[{}, {}], dilations=[1, 1], pads=[{}, {}, {}, {}]}}(%{}, %{}) "
-      "\"{}\"\n",
-      y, stride, stride, pad, pad, pad, pad, x, w, y);
-}
-
-std::string pointwise(std::string_view y, std::string_view expr, std::string_view operands) {
-  return fmt::format("  %{} = Pointwise{{expr=\"{}\"}}({}) \"{}\"\n", y, expr, operands, y);
-}
-
-constexpr std::string_view kRelu = "(a:f32) -> max(a, 0)";
-constexpr std::string_view kAdd = "(a:f32, b:f32) -> add(a, b)";
-constexpr std::string_view kAddRelu = "(a:f32, b:f32) -> max(add(a, b), 0)";
-
-// Tuned, untuned, unfused and by references alone: all must be right.
-void expect_right_in_all_ways(const std::string& text, const Bindings& symbols = {}) {
-  {
-    SCOPED_TRACE("untuned");
-    Compiled(text).expect_right(1e-4, symbols);
-  }
-  {
-    SCOPED_TRACE("tuned");
-    Compiled(text, CompileOptions{}).expect_right(1e-4, symbols);
-  }
-  {
-    SCOPED_TRACE("unfused");
-    CompileOptions o = untuned();
-    o.fuse = false;
-    Compiled(text, o).expect_right(1e-4, symbols);
-  }
-  {
-    SCOPED_TRACE("reference only");
-    CompileOptions o = untuned();
-    o.tuner.reference_only = true;
-    Compiled(text, o).expect_right(1e-5, symbols);
-  }
-  for (uint64_t seed = 1; seed <= 2; ++seed) {
-    SCOPED_TRACE("random tactics");
-    CompileOptions o;
-    o.tuner.random_tactic_seed = seed;
-    Compiled(text, o).expect_right(1e-4, symbols);
-  }
-}
-
 std::string conv_add_relu() {
   return "graph g(%x: f32[1,8,10,10]) {\n" + weights("w", {8, 8, 3, 3}, 1) +
          weights("b", {8, 1, 1}, 2) + conv("c", "x", "w", 1) + pointwise("s", kAdd, "%c, %x") +

@@ -35,9 +35,8 @@ const Step& named(const Plan& plan, std::string_view name) {
 }
 
 int casts(const Plan& plan) {
-  return static_cast<int>(std::count_if(plan.steps.begin(), plan.steps.end(), [](const Step& s) {
-    return s.name.starts_with("cast ");
-  }));
+  return static_cast<int>(std::count_if(plan.steps.begin(), plan.steps.end(),
+                                        [](const Step& s) { return s.name.starts_with("cast "); }));
 }
 
 constexpr std::string_view kSkip =

@@ -53,7 +53,8 @@ std::string fill(const OpInstance& op, ConvSpec& s) {
   if (op.in[0].rank() > 5) return "more than three spatial dimensions";
   if (std::string why = refuse_tensors(op); !why.empty()) return why;
   if (std::string why = refuse_prologues(op); !why.empty()) return why;
-  if (is_sliced(op, 1) || is_sliced(op, 2)) return "weights or bias are a slice";
+  if (is_sliced(op, 1) || (has_operand(op, 2) && is_sliced(op, 2)))
+    return "weights or bias are a slice";
   if (op.in[1].layout != Layout::RowMajor) return "the weights are not row-major";
   PostOps post = match_post_ops(op);
   if (!post.ok()) return post.why;

@@ -38,7 +38,7 @@ struct Geometry {
   int64_t images, channels, height, width, out_channels, out_height, out_width;
   bool has_prologue = false, has_epilogue = false;
   bool copies_input = false;  // rows are made dense first: by the prologue, or of a slice
-  bool in_place = false;  // the convolution writes into the result, the epilogue over it
+  bool in_place = false;      // the convolution writes into the result, the epilogue over it
 
   Strip strip(int64_t image, int64_t first, int64_t rows) const {
     const int64_t extent =

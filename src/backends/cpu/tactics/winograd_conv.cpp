@@ -367,7 +367,8 @@ Support refuse_memory(const OpInstance& op) {
   if (op.in[0].layout != Layout::ChannelsLast) return Support::no("the input is not NHWC");
   if (op.out[0].layout != Layout::ChannelsLast) return Support::no("the result is not NHWC");
   if (!op.is_constant(1)) return Support::no("the weights are no constant");
-  if (is_sliced(op, 1) || is_sliced(op, 2)) return Support::no("weights or bias are a slice");
+  if (is_sliced(op, 1) || (has_operand(op, 2) && is_sliced(op, 2)))
+    return Support::no("weights or bias are a slice");
   if (op.in[1].layout != Layout::RowMajor) return Support::no("the weights are not row-major");
   for (const TensorType& t : op.in) {
     if (t.absent()) continue;

@@ -133,7 +133,8 @@ Support refuse_form(const OpInstance& op) {
   for (const TensorType& t : op.in) {
     if (t.layout == Layout::Blocked16 || t.rank() > 4) return Support::no("an operand is blocked");
   }
-  if (is_sliced(op, 1) || is_sliced(op, 2)) return Support::no("weights or bias are a slice");
+  if (is_sliced(op, 1) || (has_operand(op, 2) && is_sliced(op, 2)))
+    return Support::no("weights or bias are a slice");
   if (!op.is_constant(1)) return Support::no("the weights are no constant");
   if (op.out.size() != 1 || op.in.size() > kMaxOperands) return Support::no("too many tensors");
   return Support::yes();
