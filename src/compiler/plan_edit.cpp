@@ -2,6 +2,7 @@
 #include "compiler/plan_edit.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace lathe {
 
