@@ -13,12 +13,12 @@ std::string slice(std::string_view y, std::string_view x, int start, int size) {
 
 // A block that splits its channels, works on one half and joins everything that it had.
 std::string split_block(std::string_view batch = "1") {
-  return fmt::format("graph g(%x: f32[{},16,12,12]) {{\n", batch) + weights("w", {32, 16, 1, 1}, 1) +
-         weights("u", {16, 16, 3, 3}, 2) + weights("v", {8, 48, 1, 1}, 3) +
-         conv("c", "x", "w", 0) + pointwise("r", kRelu, "%c") + slice("a", "r", 0, 16) +
-         slice("b", "r", 16, 16) + conv("d", "b", "u", 1) + pointwise("s", kAddRelu, "%d, %b") +
-         "  %j = Concat{axis=1}(%a, %b, %s) \"j\"\n" + conv("e", "j", "v", 0) +
-         "  return y=%e\n}\n";
+  return fmt::format("graph g(%x: f32[{},16,12,12]) {{\n", batch) +
+         weights("w", {32, 16, 1, 1}, 1) + weights("u", {16, 16, 3, 3}, 2) +
+         weights("v", {8, 48, 1, 1}, 3) + conv("c", "x", "w", 0) + pointwise("r", kRelu, "%c") +
+         slice("a", "r", 0, 16) + slice("b", "r", 16, 16) + conv("d", "b", "u", 1) +
+         pointwise("s", kAddRelu, "%d, %b") + "  %j = Concat{axis=1}(%a, %b, %s) \"j\"\n" +
+         conv("e", "j", "v", 0) + "  return y=%e\n}\n";
 }
 
 TEST(Parts, ASplitAndJoinedBlockCopiesNothing) {
