@@ -115,6 +115,6 @@ def test_mistakes_name_the_layer():
         return conditional.add_output(t, net.add_reduce(t, trt.ReduceOperation.SUM, 1, True)
                                       .get_output(0))
 
-    assert "[ConditionalOutput]" in refusal(unset, x=x) and "set_condition" in refusal(unset, x=x)
+    assert "[Output]" in refusal(unset, x=x) and "set_condition" in refusal(unset, x=x)
     assert "bool scalar" in refusal(no_bool, x=x)
     assert "one shape" in refusal(shapes, c=c, x=x)

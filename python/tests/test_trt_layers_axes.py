@@ -5,7 +5,7 @@ import pytest
 
 import lathe.trt as trt
 from test_trt_layers import close
-from trt_nets import compute, plan_of, random
+from trt_nets import compute, plan_of, random, run_engine
 
 
 def softmax(x, axis=-1):
@@ -201,3 +201,79 @@ def test_what_does_not_fit_names_the_layer():
         return layer
     plan, logger = plan_of(define, {"x": random(2, 3)})
     assert plan is None and "sum of two ranks" in logger.errors[-1]
+
+
+def test_what_stands_before_the_channels_is_one_batch():
+    x, w = random(2, 3, 4, 6, 5), random(8, 4, 3, 3)
+
+    def define(network, t):
+        conv = network.add_convolution_nd(t, 8, (3, 3), w).get_output(0)
+        pool = network.add_pooling_nd(t, trt.PoolingType.MAX, (2, 5)).get_output(0)
+        up = network.add_deconvolution_nd(t, 8, (1, 1), np.ascontiguousarray(
+            w[:, :, :1, :1].transpose(1, 0, 2, 3))).get_output(0)
+        assert conv.shape == (2, 3, 8, 4, 3) and up.shape == (2, 3, 8, 6, 5)
+        return [conv, pool, up]
+
+    conv, pool, up = compute(define, {"x": x})
+    windows = np.lib.stride_tricks.sliding_window_view(x.astype(np.float64), (3, 3), (3, 4))
+    close(conv, np.einsum("abcyxij,ocij->aboyx", windows, w), 1e-4)
+    np.testing.assert_array_equal(pool[:, :, :, 0], x[:, :, :, :2].max((3, 4))[..., None])
+    close(up, np.einsum("abcyx,oc->aboyx", x.astype(np.float64), w[:, :, 0, 0]), 1e-4)
+
+
+def test_a_resize_without_a_size_keeps_it():
+    x = random(1, 2, 3, 4)
+    y, = compute(lambda network, t: network.add_resize(t), {"x": x})
+    np.testing.assert_array_equal(y, x)
+
+
+def test_zero_points_may_have_the_type_of_scales():
+    x = np.arange(-20, 20, dtype=np.float32).reshape(2, 20)
+
+    def define(network, t):
+        scale = network.add_constant((2,), np.array([0.5, 2], np.float32)).get_output(0)
+        zero = network.add_constant((2,), np.zeros(2, np.float32)).get_output(0)
+        small = network.add_quantize(t, scale)
+        small.axis = 0
+        small.set_input(2, zero)
+        back = network.add_dequantize(small.get_output(0), scale)
+        back.axis = 0
+        return back
+
+    y, = compute(define, {"x": x}, flags=[trt.BuilderFlag.INT8])
+    np.testing.assert_array_equal(y, np.stack([x[0], np.round(x[1] / 2) * 2]))
+
+
+def test_the_int8_flag_is_needless_where_the_network_has_the_type():
+    x = np.array([-3, 0, 7], np.float32)
+    y, = compute(lambda network, t: network.add_cast(t, trt.int8), {"x": x},
+                 flags=[trt.BuilderFlag.INT8])
+    assert y.dtype == np.int8 and y.tolist() == [-3, 0, 7]
+
+
+def test_sizes_compared_are_an_output():
+    def define(network, x, y):
+        sizes = [network.add_slice(network.add_shape(t).get_output(0), (1,), (1,), (1,))
+                 for t in (x, y)]
+        same = network.add_elementwise(*(s.get_output(0) for s in sizes),
+                                       trt.ElementWiseOperation.EQUAL)
+        return network.add_cast(same.get_output(0), trt.int32)
+
+    shape = {"x": ((1, 1), (2, 4), (6, 8)), "y": ((1, 1), (2, 4), (6, 8))}
+    plan, logger = plan_of(define, {n: (trt.float32, (-1, -1)) for n in "xy"}, profile=shape)
+    engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
+    for size in (4, 5):
+        got = run_engine(engine, {"x": random(2, 4), "y": random(3, size)})
+        assert got["y0"].tolist() == [size == 4]
+
+
+def test_default_names_are_tensorrts():
+    network = trt.Builder(trt.Logger()).create_network(0)
+    x = network.add_input("x", trt.float32, (2, 3))
+    made = [network.add_topk(x, trt.TopKOperation.MAX, 1, 2), network.add_softmax(x),
+            network.add_matrix_multiply(x, trt.MatrixOperation.NONE, x,
+                                        trt.MatrixOperation.TRANSPOSE)]
+    names = [layer.get_output(k).name for layer in made for k in range(layer.num_outputs)]
+    assert names == ["(Unnamed Layer* 0) [TopK]_output", "(Unnamed Layer* 0) [TopK]_output (1)",
+                     "(Unnamed Layer* 1) [Softmax]_output",
+                     "(Unnamed Layer* 2) [Matrix Multiply]_output"]

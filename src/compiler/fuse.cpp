@@ -189,7 +189,9 @@ class Fuser {
 
   Result<bool> try_epilogue(size_t p, size_t s) {
     const Step &anchor = plan_.steps[p], &pointwise = plan_.steps[s];
-    if (anchor.out.size() != 1 || !(anchor.op.out[0].shape == pointwise.op.out[0].shape))
+    // Without operands (sizes as a tensor) a step has nothing to anchor expressions to.
+    if (anchor.op.in.empty() || anchor.out.size() != 1 ||
+        !(anchor.op.out[0].shape == pointwise.op.out[0].shape))
       return false;
     Step fused = with_epilogue(anchor, pointwise);
     if (!small_enough(fused)) return false;

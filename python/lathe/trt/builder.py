@@ -140,6 +140,8 @@ class Builder(Managed):
                 raise ValueError(f"BuilderFlag.{flag.name}: a strongly typed network has its types "
                                  "itself; clear the flag")
         quantized = any(state.view.TYPE in (LayerType.QUANTIZE, LayerType.DEQUANTIZE)
+                        or state.settings.get("to_type") == DataType.INT8
+                        or any(t._dtype == DataType.INT8 for t in state.outputs)
                         for state in network._layers)
         for flag, reason in REFUSED_FLAGS.items():
             explicit = flag == F.INT8 and quantized and config.int8_calibrator is None

@@ -17,7 +17,8 @@ class Interface:
 
     def __dir__(self):
         """The API's names: programs print every attribute of a layer that they find."""
-        return [n for n in super().__dir__() if not n.startswith("_") or n.startswith("__")]
+        names = super().__dir__()
+        return [n for n in names if n.startswith("__") or not n.startswith("_") and not n.isupper()]
 
 
 class Managed(Interface):

@@ -54,7 +54,7 @@ class INetworkDefinition(Managed, Adders, NetworkDebug):
         state = LayerState(self, len(self._layers), view, inputs, settings)
         count = view.OUTPUTS if outputs is None else outputs
         for k in range(count):
-            suffix = "_output" if count == 1 else f"_output_{k + 1}"
+            suffix = f"_output ({k})" if k else "_output"
             state.outputs.append(ITensor(self, state.name + suffix, state, k))
         self._layers.append(state)
         return view(state)

@@ -39,7 +39,7 @@ class IIfConditionalInputLayer(IIfConditionalBoundaryLayer):
 class IIfConditionalOutputLayer(IIfConditionalBoundaryLayer):
     """A result: input 0 where the condition holds, else input 1. One type and shape."""
 
-    TYPE, TITLE = LayerType.CONDITIONAL_OUTPUT, "ConditionalOutput"
+    TYPE, TITLE = LayerType.CONDITIONAL_OUTPUT, "Output"
 
     def _lower(self, low):
         condition = self.conditional._condition

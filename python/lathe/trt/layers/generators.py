@@ -94,6 +94,7 @@ class _Quantizing(ILayer):
         if len(inputs) < 3:
             sizes = [s if isinstance(s, int) else 1 for s in low.shape(inputs[1])]
             inputs.append(low.constant(np.zeros(sizes, np.int8)))
+        inputs[2] = low.cast(inputs[2], "i8")  # programs give it in the type of the scale
         return inputs
 
     def _attributes(self, low, scale):

@@ -10,7 +10,7 @@ from .base import ILayer, Parameter
 class IMatrixMultiplyLayer(ILayer):
     """Products of matrices, transposed matrices or vectors; leading dimensions are a batch."""
 
-    TYPE, TITLE = LayerType.MATRIX_MULTIPLY, "MatrixMultiply"
+    TYPE, TITLE = LayerType.MATRIX_MULTIPLY, "Matrix Multiply"
 
     op0 = Parameter(MatrixOperation.NONE, MatrixOperation, "what the first operand holds")
     op1 = Parameter(MatrixOperation.NONE, MatrixOperation, "what the second operand holds")

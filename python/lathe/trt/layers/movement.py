@@ -216,6 +216,8 @@ class IResizeLayer(ILayer):
             return low.contents(self._state.inputs[1]), []
         if "shape" in self._state.settings:
             return list(self.shape), []
+        if not self.scales:
+            return low.shape(x), []
         sizes = [int(np.floor(size * scale)) if isinstance(size, int) else
                  f"({size})*{int(scale)}" if scale == int(scale) else None
                  for size, scale in zip(low.shape(x), self.scales)]

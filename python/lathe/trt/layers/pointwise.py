@@ -158,7 +158,7 @@ class IScaleLayer(ILayer):
 class IParametricReLULayer(ILayer):
     """x where it is positive, else x * slopes."""
 
-    TYPE, TITLE = LayerType.PARAMETRIC_RELU, "ParametricReLU"
+    TYPE, TITLE = LayerType.PARAMETRIC_RELU, "Parametric ReLU"
 
     def _lower(self, low):
         x, slopes = low.match(*(low.value(t) for t in self._state.inputs))

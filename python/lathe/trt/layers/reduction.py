@@ -45,7 +45,7 @@ class IReduceLayer(ILayer):
 class ISoftMaxLayer(ILayer):
     """exp(x) scaled to sum 1 along one axis; by default the third from the end."""
 
-    TYPE, TITLE = LayerType.SOFTMAX, "SoftMax"
+    TYPE, TITLE = LayerType.SOFTMAX, "Softmax"
 
     axes = property(
         lambda self: self._state.settings.get(
@@ -64,7 +64,7 @@ class ISoftMaxLayer(ILayer):
 class IRaggedSoftMaxLayer(ILayer):
     """Softmax along the last axis over the first `bounds` elements of each row; the rest is 0."""
 
-    TYPE, TITLE = LayerType.RAGGED_SOFTMAX, "RaggedSoftMax"
+    TYPE, TITLE = LayerType.RAGGED_SOFTMAX, "Ragged SoftMax"
 
     def _lower(self, low):
         x, bounds = (low.value(t) for t in self._state.inputs)
@@ -120,7 +120,7 @@ class INormalizationLayer(ILayer):
     """(x - mean) / sqrt(variance + epsilon) * scale + bias over the axes of a mask, in groups of
     channels where num_groups is more than 1."""
 
-    TYPE, TITLE = LayerType.NORMALIZATION, "Normalization"
+    TYPE, TITLE = LayerType.NORMALIZATION, "NormalizationV2"
 
     epsilon = Parameter(1e-5, float, "added to the variance")
     axes = Parameter(0, int, "bit d: dimension d is normalized over")

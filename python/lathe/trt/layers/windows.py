@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Convolution, deconvolution, pooling, local response normalization, padding."""
+import math
+
 from ...errors import UnsupportedError
 from ..dims import Dims, as_dims
 from ..enums import LayerType, PaddingMode, PoolingType, WeightsRole
@@ -44,6 +46,21 @@ class _Window(ILayer):
 
     def _pads(self):
         return self._settings("pre_padding") + self._settings("post_padding")
+
+    def _over_batches(self, low, compute):
+        """[compute(x)] of the operand with all that stands before its channels as one batch."""
+        x, rank = low.value(self._state.inputs[0]), len(self._window()) + 2
+        sizes = low.shape(x)
+        if len(sizes) < rank:
+            raise ValueError(f"the input has rank {len(sizes)}, expected {rank} or more: a batch, "
+                             "channels and one dimension for each of the window's")
+        if len(sizes) == rank:
+            return [compute(x)]
+        front = sizes[:len(sizes) - rank + 1]
+        known = all(isinstance(s, int) for s in front)
+        batch = math.prod(front) if known else "*".join(f"({s})" for s in front)
+        y = compute(low.reshape(x, [batch, *sizes[len(front):]]))
+        return [low.reshape(y, [*front, *low.shape(y)[1:]])]
 
     def _auto_pad(self, attributes):
         """`attributes` with ONNX's word where the sizes decide the padding."""
@@ -110,12 +127,11 @@ class _Filter(_Window):
             out.append(low.float_of(bias, x))
         return out
 
-    def _channels(self, low, x):
-        rank = len(self._window()) + 2
-        if low.rank(x) != rank:
-            raise ValueError(f"the input has rank {low.rank(x)}, expected {rank}: a batch, "
-                             "channels and one dimension for each of the kernel's")
-        return low.static(x, [1])[0]
+    def _lower(self, low):
+        return self._over_batches(low, lambda x: self._filtered(low, x))
+
+    def _filtered(self, low, x):
+        raise NotImplementedError
 
 
 class IConvolutionLayer(_Filter):
@@ -123,9 +139,8 @@ class IConvolutionLayer(_Filter):
 
     TYPE, TITLE = LayerType.CONVOLUTION, "Convolution"
 
-    def _lower(self, low):
-        x, window = low.value(self._state.inputs[0]), self._window()
-        channels = self._channels(low, x)
+    def _filtered(self, low, x):
+        window, channels = self._window(), low.static(x, [1])[0]
         shape = [self.num_output_maps, channels // self.num_groups, *window]
         attributes = {"strides": self._settings("stride_nd", 1), "group": self.num_groups,
                       "dilations": self._settings("dilation_nd", 1), "kernel_shape": window}
@@ -133,7 +148,7 @@ class IConvolutionLayer(_Filter):
             attributes["pads"] = self._round_up(low, x, window)
         else:
             attributes = self._auto_pad(attributes)
-        return [low.onnx("Conv", self._operands(low, x, shape), attributes)]
+        return low.onnx("Conv", self._operands(low, x, shape), attributes)
 
 
 class IDeconvolutionLayer(_Filter):
@@ -141,14 +156,13 @@ class IDeconvolutionLayer(_Filter):
 
     TYPE, TITLE = LayerType.DECONVOLUTION, "Deconvolution"
 
-    def _lower(self, low):
-        x, window = low.value(self._state.inputs[0]), self._window()
-        channels = self._channels(low, x)
+    def _filtered(self, low, x):
+        window, channels = self._window(), low.static(x, [1])[0]
         shape = [channels, self.num_output_maps // self.num_groups, *window]
         attributes = {"strides": self._settings("stride_nd", 1), "group": self.num_groups,
                       "dilations": self._settings("dilation_nd", 1), "kernel_shape": window}
-        return [low.onnx("ConvTranspose", self._operands(low, x, shape),
-                         self._auto_pad(attributes))]
+        return low.onnx("ConvTranspose", self._operands(low, x, shape),
+                        self._auto_pad(attributes))
 
 
 class IPoolingLayer(_Window):
@@ -170,19 +184,18 @@ class IPoolingLayer(_Window):
         return low.onnx(op, [x], self._auto_pad(attributes | extra), opset=19)
 
     def _lower(self, low):
-        x = low.value(self._state.inputs[0])
-        if low.rank(x) != len(self._window()) + 2:
-            raise ValueError(f"the input has rank {low.rank(x)}, expected "
-                             f"{len(self._window()) + 2}: a batch, channels and the window's")
+        return self._over_batches(low, lambda x: self._pooled(low, x))
+
+    def _pooled(self, low, x):
         counted = {"count_include_pad": int(not self.average_count_excludes_padding)}
         if self.type == PoolingType.MAX:
-            return [self._pool(low, x, "MaxPool", {})]
+            return self._pool(low, x, "MaxPool", {})
         average = self._pool(low, x, "AveragePool", counted)
         if self.type == PoolingType.AVERAGE:
-            return [average]
+            return average
         kind, share = low.info(x).dtype, self.blend_factor
-        return [low.pointwise(f"add(mul(a, {1 - share}:{kind}), mul(b, {share}:{kind}))",
-                              self._pool(low, x, "MaxPool", {}), average)]
+        return low.pointwise(f"add(mul(a, {1 - share}:{kind}), mul(b, {share}:{kind}))",
+                             self._pool(low, x, "MaxPool", {}), average)
 
 
 class ILRNLayer(ILayer):
