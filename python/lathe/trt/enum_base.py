@@ -8,8 +8,17 @@ import enum
 import functools
 
 
+class _Kind(enum.EnumMeta):
+    """Enumerations as pybind11 makes them: programs list `X.__entries`."""
+
+
+setattr(_Kind, "__entries", property(
+    lambda kind: {name: (member, None) for name, member in kind.__members__.items()},
+    doc="{name: (member, its description)}"))
+
+
 @functools.total_ordering
-class ApiEnum(enum.Enum):
+class ApiEnum(enum.Enum, metaclass=_Kind):
     """A member: `.name`, `.value`, int(x), ordering, shifts."""
 
     def __int__(self):

@@ -29,7 +29,7 @@ class Lowering:
     def __init__(self, network, final=False):
         self.final, self.network = final, network
         base = network._parsed_base()  # false where the model has no nodes
-        self.net = Network(network.name or "network") if base is None else base
+        self.net = Network(network.name) if base is None else base
         self.values = {}  # ITensor -> value
         self.bodies = bodies(network) if final else {}  # of loops
         self.turns = {}  # ILoop -> turn, of those that are being unrolled

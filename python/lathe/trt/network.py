@@ -25,7 +25,7 @@ class INetworkDefinition(Managed, Adders, NetworkDebug):
     def __init__(self, builder, flags=0):
         self._builder, self._flags = builder, int(flags)
         self._layers, self._inputs, self._outputs = [], [], []
-        self._name, self._counts = "", {}
+        self._name, self._counts = "Unnamed Network 0", {}
         self._source = None  # a model that a parser read
         self._scratch, self._failure = None, None
         self._weight_names, self._refittable, self._debug = {}, set(), set()

@@ -157,7 +157,6 @@ class OnnxParser(Managed, _Reports):
     def _fill(self, model):
         if self._network._layers or self._network._inputs:
             raise ValueError("the network is not empty: a parser fills a new one")
-        self._network._name = self._network._name or "network"
         ParsedModel(model).populate(self._network)
         for tensor in (*self._network._inputs, *self._network._outputs):
             if self._narrows_int64 and tensor.dtype == DataType.INT64:
