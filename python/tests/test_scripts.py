@@ -144,6 +144,59 @@ def test_a_detectors_class_on_tensors_of_the_cpu(program, tmp_path, monkeypatch,
         close(tmp_path, f"output_{number}.npy", y)
 
 
+def test_contexts_pushed_in_a_thread(program, tmp_path):
+    expected, = feed(tmp_path, classifier(3, ["N", 3, 40, 40]), [images(2, 3, 40, 40)])
+    assert "detected" in program("detector_threads.py", api="8").stdout
+    close(tmp_path, "output.npy", expected, HALF)
+
+
+def embeddings():
+    """The masked mean of a table's rows, times a matrix: of ids and mask, i64[N,S]."""
+    def constant(name, *shape):
+        return numpy_helper.from_array(RANDOM.standard_normal(shape).astype(np.float32), name)
+
+    nodes = [
+        helper.make_node("Gather", ["table", "ids"], ["rows"]),
+        helper.make_node("Cast", ["mask"], ["weights"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["weights", "last"], ["column"]),
+        helper.make_node("Mul", ["rows", "column"], ["kept"]),
+        helper.make_node("ReduceMean", ["kept"], ["mean"], axes=[1], keepdims=0),
+        helper.make_node("MatMul", ["mean", "w"], ["output"]),
+    ]
+    ports = [helper.make_tensor_value_info(n, TensorProto.INT64, ["N", "S"])
+             for n in ("ids", "mask")]
+    graph = helper.make_graph(
+        nodes, "embeddings", ports,
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["N", 5])],
+        [constant("table", 50, 8), constant("w", 8, 5),
+         numpy_helper.from_array(np.array([2]), "last")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_profiles_of_sequences(program, tmp_path):
+    model = embeddings()
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    reference, expected = ReferenceEvaluator(model), []
+    for number, shape in enumerate([(2, 5), (3, 16), (4, 8)]):
+        arrays = {"ids": RANDOM.integers(0, 50, shape), "mask": RANDOM.integers(0, 2, shape)}
+        for name, array in arrays.items():
+            np.save(tmp_path / f"{name}_{number}.npy", array)
+        expected.append(reference.run(None, arrays)[0])
+    program("embeddings.py")
+    for number, y in enumerate(expected):
+        close(tmp_path, f"output_{number}.npy", y)
+
+
+def test_a_captured_run_is_refitted_from_another_file(program, tmp_path):
+    x, shape = images(1, 3, 32, 32), [1, 3, 32, 32]
+    other, = feed(tmp_path, classifier(3, shape), [x])
+    (tmp_path / "model.onnx").rename(tmp_path / "other.onnx")
+    expected, = feed(tmp_path, classifier(3, shape), [x])
+    assert "captured, refitted, refused" in program("captured.py").stdout
+    close(tmp_path, "output_0.npy", expected)
+    close(tmp_path, "output_1.npy", other)
+
+
 def test_a_network_made_by_hand(program):
     assert "the scores are right" in program("network_api.py").stdout
 
