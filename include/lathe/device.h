@@ -133,7 +133,7 @@ class LATHE_API DeviceStream {
 
 class LATHE_API ComputeDevice {
  public:
-  // NotFound for a device that is not there, with what to do.
+  // "cpu", "cuda:1", "cuda": as BuildOptions. NotFound for one that is not there, with what to do.
   static Result<ComputeDevice> open(const std::string& id);
   // GPUs of this machine; 0 without a driver.
   static int gpu_count();

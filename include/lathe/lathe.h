@@ -62,7 +62,8 @@ using ShapeRange = std::vector<std::vector<int64_t>>;
 enum class VerifyMode { Off, Sample, Full };
 
 struct BuildOptions {
-  std::string device = "cpu";  // "cpu", "cuda", "cuda:1"
+  // "cpu", "cuda:1", or "cuda": the GPU of the caller's current CUDA context, else the first.
+  std::string device = "cpu";
   bool fp16 = false, bf16 = false, tf32 = false;
   std::map<std::string, ShapeRange> shapes;  // inputs not named accept every size, tuned at 1
   int threads = 0;                           // 0: what the container may use
@@ -134,18 +135,20 @@ class LATHE_API Engine {
  public:
   static Result<Engine> build(const Model& model, const BuildOptions& options = {});
   // `plugins`: libraries that the engine needs, to load into the process. Fails with NotFound when
-  // one is not named; an engine by itself loads none.
-  static Result<Engine> load(const std::string& path,
-                             const std::vector<std::string>& plugins = {});  // mapped
+  // one is not named; an engine by itself loads none. `device`: where an engine for GPUs is opened,
+  // as in BuildOptions; "": "cuda".
+  static Result<Engine> load(const std::string& path, const std::vector<std::string>& plugins = {},
+                             const std::string& device = {});  // mapped
   static Result<Engine> parse(std::span<const std::byte> bytes,
-                              const std::vector<std::string>& plugins = {});  // copied
-  Status save(const std::string& path) const;  // written beside and renamed
+                              const std::vector<std::string>& plugins = {},
+                              const std::string& device = {});  // copied
+  Status save(const std::string& path) const;                   // written beside and renamed
   Result<std::vector<std::byte>> serialize() const;
 
   std::vector<PortInfo> inputs() const;
   std::vector<PortInfo> outputs() const;
   std::vector<StepInfo> steps() const;
-  std::string device() const;
+  std::string device() const;                // "cpu", "cuda:1"
   std::vector<std::string> plugins() const;  // that it needs: "acme_ops 1.2.0"
   std::string model_name() const;
   int nodes_in_model() const;

@@ -76,7 +76,7 @@ class Engine:
 
     @property
     def device(self) -> str:
-        """"cpu" or "cuda"."""
+        """"cpu" or "cuda:0"."""
         return self._core.device()
 
     @property
@@ -214,16 +214,18 @@ def build(model: Path | Bytes | onnx.ModelProto | _core.Network, *, device: str 
             report.close()
 
 
-def load(engine: Path | Bytes, plugins: Sequence[Path] = ()) -> Engine:
+def load(engine: Path | Bytes, plugins: Sequence[Path] = (), device: str = "") -> Engine:
     """An engine from a file (mapped, not read) or from bytes (copied).
 
     plugins: libraries that the engine needs, loaded into this process.
+    device: where an engine for GPUs is opened, "cuda:1"; else on the GPU of the caller's current
+    CUDA context (that of `torch.cuda.device`), else on the first.
     Raises `NotFoundError` (no such file), `InputError` (no engine, damaged, or of another version),
     `DeviceError` or `NotFoundError` (its device is not here).
     """
     if isinstance(engine, (bytes, bytearray, memoryview)):
-        return Engine(_core.Engine.parse(bytes(engine), [os.fspath(p) for p in plugins]))
-    return Engine(_core.Engine.load(os.fspath(engine), [os.fspath(p) for p in plugins]))
+        return Engine(_core.Engine.parse(bytes(engine), [os.fspath(p) for p in plugins], device))
+    return Engine(_core.Engine.load(os.fspath(engine), [os.fspath(p) for p in plugins], device))
 
 
 def _custom(ops: Sequence[Any], plugins: Sequence[Path]) -> dict[str, list[str]]:

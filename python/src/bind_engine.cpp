@@ -105,16 +105,18 @@ void bind_engine(nb::module_& m) {
                   nb::arg("progress").none())
       .def_static(
           "load",
-          [](const std::string& path, const Texts& plugins) {
-            return take(without_gil([&] { return Engine::load(path, plugins); }), Missing::File);
+          [](const std::string& path, const Texts& plugins, const std::string& device) {
+            return take(without_gil([&] { return Engine::load(path, plugins, device); }),
+                        Missing::File);
           },
-          nb::arg("path"), nb::arg("plugins") = Texts())
+          nb::arg("path"), nb::arg("plugins") = Texts(), nb::arg("device") = "")
       .def_static(
           "parse",
-          [](const nb::bytes& bytes, const Texts& plugins) {
-            return take(without_gil([&] { return Engine::parse(bytes_of(bytes), plugins); }));
+          [](const nb::bytes& bytes, const Texts& plugins, const std::string& device) {
+            return take(
+                without_gil([&] { return Engine::parse(bytes_of(bytes), plugins, device); }));
           },
-          nb::arg("bytes"), nb::arg("plugins") = Texts())
+          nb::arg("bytes"), nb::arg("plugins") = Texts(), nb::arg("device") = "")
       .def("save",
            [](const Engine& e, const std::string& path) {
              check(without_gil([&] { return e.save(path); }), Missing::File);

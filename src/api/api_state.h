@@ -20,7 +20,7 @@ struct OpenDevices {
 
 // "cpu", "cuda", "cuda:1".
 Result<OpenDevices> open_devices(const std::string& id, int threads);
-// 1 for "cuda:1"; 0 for "cuda".
+// 1 for "cuda:1"; of "cuda" the caller's current one, else 0.
 Result<int> cuda_ordinal(const std::string& id);
 
 struct EngineState {

@@ -9,7 +9,7 @@
 namespace lathe {
 
 Result<int> cuda_ordinal(const std::string& id) {
-  if (id == "cuda") return 0;
+  if (id == "cuda") return cuda::current_device();
   if (!id.starts_with("cuda:")) return invalid("device '{}': expected cpu, cuda or cuda:N", id);
   int ordinal = -1;
   const char* begin = id.data() + 5;

@@ -21,8 +21,10 @@ void release_mapped(std::span<const std::byte> range) {
   if (begin < end) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
-Result<OpenDevices> devices_for(const Plan& plan) {
-  return open_devices(plan.device == DeviceKind::Cuda ? "cuda" : "cpu", 0);
+Result<OpenDevices> devices_for(const Plan& plan, const std::string& device) {
+  if (plan.device == DeviceKind::Cpu) return open_devices("cpu", 0);
+  if (device == "cpu") return invalid("device 'cpu': the engine was built for a GPU");
+  return open_devices(device.empty() ? "cuda" : device, 0);
 }
 
 std::vector<PortInfo> port_infos(const Plan& plan, const std::vector<PlanPort>& ports) {
@@ -76,13 +78,14 @@ Result<std::shared_ptr<const EngineState>> make_engine_state(Plan plan, OpenDevi
   return std::shared_ptr<const EngineState>(std::move(state));
 }
 
-Result<Engine> Engine::load(const std::string& path, const std::vector<std::string>& plugins) {
+Result<Engine> Engine::load(const std::string& path, const std::vector<std::string>& plugins,
+                            const std::string& device) {
   const PluginLibraries libraries = LATHE_TRY(open_plugins(plugins));
   auto file = std::make_shared<MappedFile>(LATHE_TRY(map_file(path)));
   Result<Plan> plan = read_engine(file->bytes(), file, release_mapped);
   if (!plan.ok()) return std::move(plan).status().at(path);
   LATHE_TRY(bind_plugins(*plan, libraries).at(path));
-  Result<OpenDevices> devices = devices_for(*plan);
+  Result<OpenDevices> devices = devices_for(*plan, device);
   if (!devices.ok()) return std::move(devices).status().at(path);
   Engine engine;
   engine.state_ =
@@ -91,12 +94,12 @@ Result<Engine> Engine::load(const std::string& path, const std::vector<std::stri
 }
 
 Result<Engine> Engine::parse(std::span<const std::byte> bytes,
-                             const std::vector<std::string>& plugins) {
+                             const std::vector<std::string>& plugins, const std::string& device) {
   const PluginLibraries libraries = LATHE_TRY(open_plugins(plugins));
   auto copy = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
   Plan plan = LATHE_TRY(read_engine(*copy, copy));
   LATHE_TRY(bind_plugins(plan, libraries));
-  OpenDevices devices = LATHE_TRY(devices_for(plan));
+  OpenDevices devices = LATHE_TRY(devices_for(plan, device));
   Engine engine;
   engine.state_ = LATHE_TRY(make_engine_state(std::move(plan), std::move(devices), nullptr));
   return engine;
@@ -140,7 +143,8 @@ std::vector<StepInfo> Engine::steps() const {
 }
 
 std::string Engine::device() const {
-  return state_->loaded->plan().device == DeviceKind::Cuda ? "cuda" : "cpu";
+  const DeviceInfo& info = state_->devices.main().info();
+  return info.kind == DeviceKind::Cuda ? fmt::format("cuda:{}", info.ordinal) : "cpu";
 }
 std::vector<std::string> Engine::plugins() const { return plugins_needed(state_->loaded->plan()); }
 std::string Engine::model_name() const { return state_->loaded->plan().model; }

@@ -7,12 +7,11 @@ borrowed.
 """
 import threading
 
-from .. import _core, errors
+from .. import _core, _default_device, errors
 from .._default_device import default_device
 
 _opened = {}
 _lock = threading.Lock()
-_thread = threading.local()
 
 
 def device_count(kind=None):
@@ -70,7 +69,7 @@ class Device:
 
 def current():
     """The calling thread's device, opened at first use."""
-    device_id = getattr(_thread, "device_id", None) or default_device()
+    device_id = default_device()
     device = _opened.get(device_id)
     if device is None:
         with _lock:
@@ -84,7 +83,7 @@ def select(ordinal):
     count = device_count()
     if not 0 <= ordinal < count:
         raise errors.InputError(f"device {ordinal}: this machine has {count}")
-    _thread.device_id = f"cuda:{ordinal}" if default_device().startswith("cuda") else "cpu"
+    _default_device.select(f"cuda:{ordinal}" if default_device().startswith("cuda") else "cpu")
 
 
 def submit(stream, work):

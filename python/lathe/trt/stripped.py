@@ -5,6 +5,7 @@ says of itself before that is kept here in their stead."""
 from dataclasses import dataclass
 
 from .. import _core
+from .._default_device import engine_device
 from . import dtypes
 
 # Types whose constants are weights that a program can give; others, shapes and indices above all,
@@ -51,7 +52,7 @@ class StrippedEngine:
         return {
             "inputs": [[p.name, str(p.type), list(p.shape)] for p in engine.inputs()],
             "outputs": [[p.name, str(p.type), list(p.shape)] for p in engine.outputs()],
-            "device": engine.device(), "model": engine.model_name(),
+            "device": engine.device().partition(":")[0], "model": engine.model_name(),
             "profile": {p.name: [list(s) for s in _core.engine_profile(engine, p.name)]
                         for p in engine.inputs()},
             "device_memory": _core.engine_device_memory_size(engine)}
@@ -91,7 +92,9 @@ class StrippedEngine:
 
 def opened(profile):
     """The engine of a profile of a plan."""
-    return StrippedEngine(profile.facts) if profile.facts else _core.Engine.parse(profile.engine)
+    if profile.facts:
+        return StrippedEngine(profile.facts)
+    return _core.Engine.parse(profile.engine, [], engine_device())
 
 
 def profile_of(engine, name):

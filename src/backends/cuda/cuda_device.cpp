@@ -245,6 +245,22 @@ int device_count() {
   return count;
 }
 
+int current_device() {
+  Result<const Driver*> cuda = Driver::open();
+  CUcontext context = nullptr;
+  CUdevice device = 0;
+  if (!cuda.ok() || (*cuda)->cuCtxGetCurrent(&context) != CUresult::Success || context == nullptr ||
+      (*cuda)->cuCtxGetDevice(&device) != CUresult::Success)
+    return 0;
+  const int count = device_count();
+  for (int ordinal = 0; ordinal < count; ++ordinal) {
+    CUdevice candidate = 0;
+    if ((*cuda)->cuDeviceGet(&candidate, ordinal) == CUresult::Success && candidate == device)
+      return ordinal;
+  }
+  return 0;
+}
+
 Result<std::unique_ptr<Device>> make_cuda_device(int ordinal, Device& host) {
   return CudaDevice::open(ordinal, host);
 }

@@ -13,6 +13,9 @@ namespace lathe::cuda {
 // GPUs of this machine; 0 without a driver.
 int device_count();
 
+// The GPU of the caller's current CUDA context; 0 where there is none.
+int current_device();
+
 // tactics.def; needs no device.
 std::span<const Tactic* const> tactics();
 
