@@ -263,3 +263,33 @@ def test_an_allocator_without_memory_fails_the_run():
     there, y = OnDevice(x), OnDevice.poisoned((16, 64), np.float32)
     assert not context.execute_v2([int(there), int(y)])
     assert "the allocator has no" in logger.errors[-1]
+
+
+class Recorded(trt.IErrorRecorder):
+    """What an error recorder is told."""
+
+    def __init__(self):
+        trt.IErrorRecorder.__init__(self)
+        self.told = []
+
+    def report_error(self, val, desc):
+        self.told.append((val, desc))
+        return True
+
+
+def test_errors_reach_the_nearest_recorder_once():
+    engine, logger = build(convnet()[0])
+    of_runtime, of_context = Recorded(), Recorded()
+    engine._runtime.error_recorder = of_runtime
+    context = engine.create_execution_context()
+    assert not context.execute_async_v3(0)
+    assert of_runtime.told == [(trt.ErrorCodeTRT.INVALID_ARGUMENT, logger.errors[-1])]
+    context.error_recorder = engine.error_recorder = of_context
+    assert not context.execute_async_v3(0)
+    assert len(of_context.told) == 1 and len(of_runtime.told) == 1
+    builder = trt.Builder(logger)
+    builder.error_recorder = of_builder = Recorded()
+    network = builder.create_network(0)
+    assert builder.build_serialized_network(network, builder.create_builder_config()) is None
+    (code, text), = of_builder.told
+    assert code == trt.ErrorCodeTRT.INVALID_CONFIG and "no output" in text

@@ -67,6 +67,12 @@ from .weights import Weights
 __version__ = "10.16.1.11"
 _package_name = "tensorrt"
 
+
+def _itemsize(trt_type):
+    """Bytes of an element, as programs ask that found this function."""
+    return trt_type.itemsize
+
+
 globals().update(ENUMS)
 globals().update(LAYERS)
 globals().update(SHORT_TYPES)

@@ -7,12 +7,13 @@ from ..errors import Cancelled, Error, UnsupportedError
 from . import recipe
 from .algorithms import Selection
 from .config import REFUSED_FLAGS, IBuilderConfig
-from .enums import (BuilderFlag, DataType, LayerType, NetworkDefinitionCreationFlag, Severity,
-                    WeightsRole)
+from .enums import (BuilderFlag, DataType, ErrorCodeTRT, LayerType,
+                    NetworkDefinitionCreationFlag, Severity, WeightsRole)
 from .interface import Managed
 from .logger import check_logger
 from .memory import IHostMemory, described_memory
 from .network import INetworkDefinition
+from .observers import record
 from .plan import Plan, ProfilePlan
 from .plugins import get_plugin_registry
 from .profile import IOptimizationProfile
@@ -42,8 +43,8 @@ class Builder(Managed):
 
     def _report(self, severity, text):
         self._logger.log(severity, text)
-        if severity <= Severity.ERROR and self.error_recorder is not None:
-            self.error_recorder.report_error(3, text)
+        if severity <= Severity.ERROR:
+            record(text, ErrorCodeTRT.INVALID_CONFIG, self)
 
     # --- making
 

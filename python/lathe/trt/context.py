@@ -9,8 +9,10 @@ from . import events
 from .debug import ContextDebug
 from .dims import Dims, as_dims
 from .engine import ICudaEngine
-from .enums import ExecutionContextAllocationStrategy, ProfilingVerbosity, Severity, TensorIOMode
+from .enums import (ErrorCodeTRT, ExecutionContextAllocationStrategy, ProfilingVerbosity, Severity,
+                    TensorIOMode)
 from .interface import Managed
+from .observers import record
 from .support import Setting, accepted
 
 _ALIGNMENT = 256
@@ -83,9 +85,9 @@ class IExecutionContext(Managed, ContextDebug):
     engine = property(lambda self: self._engine, doc="the engine")
 
     def _report(self, text):
-        self._engine._report(text)
-        if self.error_recorder is not None:
-            self.error_recorder.report_error(3, text)
+        engine = self._engine
+        engine._runtime._logger.log(Severity.ERROR, text)
+        record(text, ErrorCodeTRT.INVALID_ARGUMENT, self, engine, engine._runtime)
 
     def _current(self):
         """The bindings of the active profile; opened anew where the engine was refitted."""

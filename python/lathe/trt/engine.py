@@ -6,13 +6,14 @@ import math
 from ..errors import InputError
 from . import dtypes
 from .dims import Dims
-from .enums import (EngineCapability, EngineStat, ExecutionContextAllocationStrategy,
+from .enums import (EngineCapability, EngineStat, ErrorCodeTRT, ExecutionContextAllocationStrategy,
                     HardwareCompatibilityLevel, ProfilingVerbosity, SerializationFlag, Severity,
                     TensorFormat, TensorIOMode, TensorLocation)
 from .formats import described
 from .interface import Interface, Managed
 from .inspector import EngineInspector
 from .memory import IHostMemory
+from .observers import record
 from .stripped import device_memory_size, opened, profile_of, weights_of
 from .support import Setting, deprecated
 
@@ -119,8 +120,8 @@ class ICudaEngine(Managed):
 
     def _report(self, text, severity=Severity.ERROR):
         self._runtime._logger.log(severity, text)
-        if self.error_recorder is not None:
-            self.error_recorder.report_error(3, text)
+        if severity <= Severity.ERROR:
+            record(text, ErrorCodeTRT.INVALID_ARGUMENT, self, self._runtime)
 
     def _tensor(self, name):
         found = self._tensors.get(name)

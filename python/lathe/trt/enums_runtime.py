@@ -142,7 +142,7 @@ class PluginFieldType(ApiEnum):
 
 class PluginCreatorVersion(ApiEnum):
     V1 = 0
-    V1_PYTHON = 1
+    V1_PYTHON = 64
 
 
 class PluginCapabilityType(ApiEnum):

@@ -6,10 +6,11 @@ from . import dtypes
 from .adders import Adders
 from .debug import NetworkDebug
 from .dims import as_dims
-from .enums import DataType, NetworkDefinitionCreationFlag, Severity
+from .enums import DataType, ErrorCodeTRT, NetworkDefinitionCreationFlag, Severity
 from .interface import Managed
 from .layers.base import ILayer, LayerState
 from .lowering import Lowering
+from .observers import record
 from .support import Setting
 from .tensor import ITensor
 from .unroll import inside
@@ -33,9 +34,8 @@ class INetworkDefinition(Managed, Adders, NetworkDebug):
     # --- reports
 
     def _report_error(self, text):
-        self._builder._report(Severity.ERROR, text)
-        if self.error_recorder is not None:
-            self.error_recorder.report_error(3, text)
+        self._builder._logger.log(Severity.ERROR, text)
+        record(text, ErrorCodeTRT.INVALID_ARGUMENT, self, self._builder)
 
     def _warn(self, text):
         self._builder._report(Severity.WARNING, text)

@@ -76,6 +76,15 @@ class IErrorRecorder(IVersionedInterface):
         self.__dict__.get("_recorded", []).clear()
 
 
+def record(error, code, *owners):
+    """Tells the first of some objects that has an error recorder: runtimes lend theirs to engines,
+    engines to contexts."""
+    for owner in owners:
+        if owner.error_recorder is not None:
+            owner.error_recorder.report_error(code, error)
+            return
+
+
 class IOutputAllocator(IVersionedInterface):
     """Derive from it and define reallocate_output (or ..._async) and notify_shape."""
 

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refitter: other weights for an engine that was built with BuilderFlag.REFIT. The engine is
 compiled again from what its plan carries, with the measurements of its build: tactics stay."""
-import os
-
 import numpy as np
 
 from .. import _core
+from .._default_device import engine_device
 from ..errors import Error, InputError
 from . import dtypes, recipe
-from .enums import Severity, TensorLocation, WeightsRole
+from .enums import ErrorCodeTRT, Severity, TensorLocation, WeightsRole
 from .interface import Interface
 from .logger import check_logger
+from .observers import record
 from .stripped import weights_of
 from .support import Setting
 from .timing_cache import CacheFile, ITimingCache
@@ -39,8 +39,7 @@ class Refitter(Interface):
 
     def _report(self, text):
         self._logger.log(Severity.ERROR, text)
-        if self.error_recorder is not None:
-            self.error_recorder.report_error(3, text)
+        record(text, ErrorCodeTRT.INVALID_ARGUMENT, self)
         return False
 
     # --- giving
@@ -161,9 +160,8 @@ class Refitter(Interface):
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError) as error:
             raise InputError(f"the plan is damaged: {error}") from error
         with CacheFile(ITimingCache(plan.cache)) as cache:
-            engines = [_core.Engine.build(model, self._options(profile, core.device(), cache.path),
-                                          None).serialize()
-                       for profile, core in zip(plan.profiles, self._engine._cores)]
+            engines = [_core.Engine.build(model, self._options(profile, cache.path),
+                                          None).serialize() for profile in plan.profiles]
         for profile, engine in zip(plan.profiles, engines):
             profile.engine, profile.facts = engine, None
         for name, data in replaced.items():
@@ -182,10 +180,12 @@ class Refitter(Interface):
         wanted = dtypes.from_lathe(self._constants[name]["dtype"])
         return bits.astype(dtypes.numpy_bits(wanted), copy=False).tobytes()
 
-    def _options(self, profile, device, cache_path):
+    def _options(self, profile, cache_path):
         kept = self._engine._plan.recipe["refit"]["options"]
         options = _core.BuildOptions()
-        options.device = os.environ.get("LATHE_DEVICE") or device
+        options.device = self._engine._device
+        if options.device == "cuda":  # a stripped engine has only the kind
+            options.device = engine_device() or "cuda"
         options.shapes = self._engine._plan.memory_shapes(profile.shapes)
         options.threads, options.timing_cache = self.max_threads, cache_path
         for name, value in kept.items():

@@ -3,10 +3,11 @@
 from ..errors import Error
 from . import plan
 from .engine import ICudaEngine
-from .enums import Severity, TempfileControlFlag
+from .enums import ErrorCodeTRT, Severity, TempfileControlFlag
 from .interface import Managed
 from .logger import check_logger
 from .memory import read_all
+from .observers import record
 from .plugins import get_plugin_registry
 from .support import CUSTOM_OPERATORS, Accepted, Setting, refused
 
@@ -41,8 +42,7 @@ class Runtime(Managed):
             return self._engine_class(self, plan.read(read_all(source)))
         except Error as error:
             self._logger.log(Severity.ERROR, f"deserialize_cuda_engine: {error}")
-            if self.error_recorder is not None:
-                self.error_recorder.report_error(3, str(error))
+            record(str(error), ErrorCodeTRT.INVALID_ARGUMENT, self)
             return None
 
     def get_plugin_registry(self):
