@@ -46,6 +46,39 @@ HWY_INLINE void move_square(const T* from, int64_t from_stride, T* to, int64_t t
 #pragma GCC unroll 16
   for (int i = 0; i < kSide; ++i) hn::StoreU(a[i], d, to + i * to_stride);
 }
+
+// Two to four rows interleaved, as the channels of a picture are in its pixels: how many columns.
+template <class T>
+int64_t interleave(const T* from, int64_t stride, T* to, int64_t rows, int64_t columns) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t j = 0;
+  for (; j + lanes <= columns; j += lanes) {
+    const auto row = [&](int64_t i) { return hn::LoadU(d, from + i * stride + j); };
+    if (rows == 2) hn::StoreInterleaved2(row(0), row(1), d, to + j * 2);
+    if (rows == 3) hn::StoreInterleaved3(row(0), row(1), row(2), d, to + j * 3);
+    if (rows == 4) hn::StoreInterleaved4(row(0), row(1), row(2), row(3), d, to + j * 4);
+  }
+  return j;
+}
+
+// The way back: how many rows, which are the pixels.
+template <class T>
+int64_t deinterleave(const T* from, T* to, int64_t stride, int64_t rows, int64_t columns) {
+  const hn::ScalableTag<T> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  hn::Vec<decltype(d)> v[4];
+  int64_t i = 0;
+  for (; i + lanes <= rows; i += lanes) {
+    if (columns == 2) hn::LoadInterleaved2(d, from + i * 2, v[0], v[1]);
+    if (columns == 3) hn::LoadInterleaved3(d, from + i * 3, v[0], v[1], v[2]);
+    if (columns == 4) hn::LoadInterleaved4(d, from + i * 4, v[0], v[1], v[2], v[3]);
+    for (int64_t j = 0; j < columns; ++j) hn::StoreU(v[j], d, to + j * stride + i);
+  }
+  return i;
+}
+
+bool is_few(int64_t n) { return n >= 2 && n <= 4; }
 #endif
 
 // Tiles of columns, so that the lines written stay in the cache until they are full.
@@ -56,6 +89,16 @@ void transpose(const Transposition& t) {
 #if HWY_TARGET == HWY_SCALAR
   move_elements(from, t.from_stride, to, t.to_stride, t.rows, t.columns);
 #else
+  if (is_few(t.rows) && t.to_stride == t.rows) {
+    const int64_t done = interleave(from, t.from_stride, to, t.rows, t.columns);
+    return move_elements(from + done, t.from_stride, to + done * t.to_stride, t.to_stride, t.rows,
+                         t.columns - done);
+  }
+  if (is_few(t.columns) && t.from_stride == t.columns) {
+    const int64_t done = deinterleave(from, to, t.to_stride, t.rows, t.columns);
+    return move_elements(from + done * t.from_stride, t.from_stride, to + done, t.to_stride,
+                         t.rows - done, t.columns);
+  }
   constexpr int kSide = 16 / sizeof(T);
   constexpr int64_t kTile = 64;
   const int64_t whole_rows = t.rows / kSide * kSide;
