@@ -53,6 +53,11 @@ class Stream {
  public:
   virtual ~Stream() = default;
   virtual Status synchronize() = 0;
+  // Notes the end of what was queued so far, for settle().
+  virtual Status mark() { return {}; }
+  // Waits for what was queued, up to the last mark on a borrowed stream: that itself is not
+  // touched, since its owner may have destroyed it.
+  virtual Status settle() { return synchronize(); }
   virtual void* native() const { return nullptr; }  // CUstream
   // Whether work queued now is recorded into a graph of the caller's instead of run.
   virtual bool is_capturing() const { return false; }

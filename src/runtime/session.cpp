@@ -12,7 +12,7 @@ namespace lathe {
 
 RuntimeSession::RuntimeSession() : state_(std::make_unique<State>()) {}
 RuntimeSession::~RuntimeSession() {
-  if (state_->stream != nullptr) (void)state_->stream->synchronize();
+  if (state_->stream != nullptr) (void)state_->stream->settle();
 }
 
 Result<std::unique_ptr<RuntimeSession>> RuntimeSession::open(std::shared_ptr<LoadedEngine> engine,
@@ -120,10 +120,9 @@ Status RuntimeSession::enqueue() {
   State& s = *state_;
   ThreadScope scope(s.threads);
   LATHE_TRY(s.prepare_run());
-  if (s.options.poison) LATHE_TRY(s.poison());
-  LATHE_TRY(s.move_inputs());
-  LATHE_TRY(s.launch_all());
-  return s.move_outputs();
+  const Status queued = s.queue_run();
+  const Status marked = s.stream->mark();
+  return queued.ok() ? marked : queued;
 }
 
 Status RuntimeSession::wait() { return state_->stream->synchronize(); }

@@ -166,6 +166,13 @@ Result<Stream*> RuntimeSession::State::stream_to_capture() {
   return capture_stream.get();
 }
 
+Status RuntimeSession::State::queue_run() {
+  if (options.poison) LATHE_TRY(poison());
+  LATHE_TRY(move_inputs());
+  LATHE_TRY(launch_all());
+  return move_outputs();
+}
+
 Status RuntimeSession::State::launch_all() {
   ShapePlan& shape = current();
   shape.launched = true;

@@ -82,6 +82,7 @@ struct RuntimeSession::State {
   Status launch_step(size_t s, Stream& on);
   Status launch_steps(Stream& on);
   Status launch_all();
+  Status queue_run();
   Status check_capture() const;
   Result<Stream*> stream_to_capture();
   Status poison();

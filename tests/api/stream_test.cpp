@@ -155,6 +155,28 @@ TEST_F(Streams, RefuseToRecordWhatNeverRan) {
   EXPECT_EQ(got(), expected(1));
 }
 
+TEST_F(Streams, OfTheCallersMayEndBeforeTheSession) {
+  Handle other = nullptr;
+  ASSERT_EQ(cuda.create_stream(&other, 0), 0);
+  Session session = open();
+  ASSERT_TRUE(session.set_stream(other).ok());
+  put(2);
+  ASSERT_TRUE(session.enqueue().ok());
+  ASSERT_EQ(cuda.synchronize(other), 0);
+  EXPECT_EQ(got(), expected(2));
+  ASSERT_EQ(cuda.destroy_stream(other), 0);
+  ASSERT_TRUE(session.set_stream(stream).ok());
+  put(3);
+  ASSERT_TRUE(session.enqueue().ok());
+  EXPECT_EQ(got(), expected(3));
+  // Work is still queued when its stream is destroyed, and the session behind it.
+  Session last = open();
+  ASSERT_EQ(cuda.create_stream(&other, 1), 0);
+  ASSERT_TRUE(last.set_stream(other).ok());
+  ASSERT_TRUE(last.enqueue().ok());
+  ASSERT_EQ(cuda.destroy_stream(other), 0);
+}
+
 TEST_F(Streams, RunInDeviceMemoryOfTheCallers) {
   Session session = open();
   ASSERT_TRUE(session.set_stream(stream).ok());

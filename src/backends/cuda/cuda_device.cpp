@@ -75,12 +75,30 @@ Result<double> seconds_between(const Context& c, const OwnedEvent& start, const 
 
 CudaStream::~CudaStream() {
   ContextScope scope(*context_);
+  marked_.reset();
   own_.reset();
 }
 
 Status CudaStream::synchronize() {
   ContextScope scope(*context_);
   return check(context_->driver.cuStreamSynchronize(stream_), "cuStreamSynchronize");
+}
+
+Status CudaStream::mark() {
+  if (own_.get() != nullptr || is_capturing()) return {};
+  ContextScope scope(*context_);
+  const Driver& cuda = context_->driver;
+  if (marked_.get() == nullptr) {
+    LATHE_TRY(check(cuda.cuEventCreate(marked_.out(), kEventDisableTiming), "cuEventCreate"));
+  }
+  return check(cuda.cuEventRecord(marked_.get(), stream_), "cuEventRecord");
+}
+
+Status CudaStream::settle() {
+  if (own_.get() != nullptr) return synchronize();
+  if (marked_.get() == nullptr) return {};
+  ContextScope scope(*context_);
+  return check(context_->driver.cuEventSynchronize(marked_.get()), "cuEventSynchronize");
 }
 
 bool CudaStream::is_capturing() const {

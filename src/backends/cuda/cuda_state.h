@@ -19,6 +19,8 @@ class CudaStream : public Stream {
   ~CudaStream() override;
 
   Status synchronize() override;
+  Status mark() override;
+  Status settle() override;
   void* native() const override { return stream_; }
   CUstream handle() const { return stream_; }
   const Context& context() const { return *context_; }
@@ -26,7 +28,8 @@ class CudaStream : public Stream {
 
  private:
   std::shared_ptr<const Context> context_;
-  OwnedStream own_;
+  OwnedStream own_;  // empty where the stream is borrowed
+  OwnedEvent marked_;
   CUstream stream_ = nullptr;
 };
 
