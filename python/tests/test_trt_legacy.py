@@ -79,6 +79,61 @@ def test_8_has_int32_where_a_model_has_int64(api, dtype):
     assert got["twice"].tolist() == [4, 0, 2, 4]
 
 
+@pytest.mark.parametrize("queued", [False, True])
+def test_networks_without_a_batch_dimension_run_samples(queued):
+    builder = trt8.Builder(logger := Recorder())
+    builder.max_batch_size = 3
+    network = builder.create_network()
+    t = network.add_input("x", trt8.float32, (4, 5))
+    layer = network.add_reduce(t, trt8.ReduceOperation.SUM, 2, False)
+    layer.get_output(0).name = "y"
+    network.mark_output(layer.get_output(0))
+    plan = builder.build_cuda_engine(network).serialize()
+    engine = trt8.Runtime(logger).deserialize_cuda_engine(plan)
+    assert engine.max_batch_size == 3 and engine.has_implicit_batch_dimension
+    assert engine.get_binding_shape(0) == (4, 5) and engine.get_binding_shape(1) == (4,)
+    context, x = engine.create_execution_context(), random(3, 4, 5)
+    there, y = OnDevice(x), OnDevice.poisoned((3, 4), np.float32)
+    run = context.execute_async if queued else context.execute
+    assert run(2, [int(there), int(y)])
+    np.testing.assert_allclose(y.read()[:2], x[:2].sum(2), rtol=1e-5, atol=1e-6)
+    assert (y.read()[2] == 77).all()
+    assert run(batch_size=3, bindings=[int(there), int(y)])
+    np.testing.assert_allclose(y.read(), x.sum(2), rtol=1e-5, atol=1e-6)
+    assert not run(4, [int(there), int(y)]) and "expected 1 to 3" in logger.errors[-1]
+
+
+def test_convolutions_of_one_sample():
+    builder = trt8.Builder(logger := Recorder())
+    builder.max_batch_size = 2
+    network = builder.create_network()
+    w = random(4, 3, 3, 3)
+    conv = network.add_convolution(network.add_input("x", trt8.float32, (3, 6, 6)), 4, (3, 3), w)
+    conv.padding = (1, 1)
+    conv.get_output(0).name = "y"
+    assert conv.get_output(0).shape == (4, 6, 6)
+    network.mark_output(conv.get_output(0))
+    config = builder.create_builder_config()
+    config.clear_flag(trt8.BuilderFlag.TF32)
+    engine = builder.build_engine(network, config)
+    assert engine is not None, logger.errors
+    x = random(2, 3, 6, 6)
+    there, y = OnDevice(x), OnDevice.poisoned((2, 4, 6, 6), np.float32)
+    assert engine.create_execution_context().execute(2, [int(there), int(y)])
+    np.testing.assert_allclose(np.maximum(y.read(), 0), expected(x, w), rtol=1e-4, atol=1e-4)
+
+
+def test_a_batch_size_has_no_effect_where_the_batch_is_explicit():
+    model, w = convnet()
+    engine, logger = build(model, api=trt8)
+    context, x = engine.create_execution_context(), random(2, 3, 4, 4)
+    there, y = OnDevice(x), OnDevice.poisoned((2, 4, 4, 4), np.float32)
+    context.set_binding_shape(0, x.shape)
+    assert engine.max_batch_size == 1 and context.execute(2, [int(there), int(y)])
+    assert any("has no effect" in text for _, text in logger.messages)
+    np.testing.assert_allclose(y.read(), expected(x, w), rtol=1e-4, atol=1e-4)
+
+
 def test_members_that_10_renamed():
     assert trt8.ProfilingVerbosity.VERBOSE is trt.ProfilingVerbosity.DETAILED
     assert trt8.EngineCapability.DEFAULT is trt.EngineCapability.STANDARD

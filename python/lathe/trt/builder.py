@@ -120,6 +120,10 @@ class Builder(Managed):
             self._report(Severity.ERROR, str(error))
         return None
 
+    def _max_batch(self, network):
+        """Samples of a run: of networks without a batch dimension, which legacy.py has."""
+        return 1
+
     def _checked(self, network, config):
         """The Lowering of a network that can be built so."""
         if not isinstance(network, INetworkDefinition):
@@ -161,7 +165,7 @@ class Builder(Managed):
             cache = ITimingCache()
         plan = Plan([ProfilePlan(b"", shapes) for shapes in profiles], network.name,
                     layouts=low.layouts, debug_sync=config.get_flag(F.DEBUG),
-                    strip=config.get_flag(F.STRIP_PLAN))
+                    strip=config.get_flag(F.STRIP_PLAN), max_batch=self._max_batch(network))
         unfused = self._unfused(plan, network, config, cache) if network._debug_unfused else ()
         plan.debug = network._mark_debug_outputs(low, unfused)
         cache = self._build_all(plan, low.net.finish(), network, config, cache)

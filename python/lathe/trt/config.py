@@ -52,7 +52,7 @@ class IBuilderConfig(Managed):
         "anew", e.HardwareCompatibilityLevel)
     tiling_optimization_level = Setting(e.TilingOptimizationLevel.NONE, "kept; tiles are part of "
                                         "tuning", e.TilingOptimizationLevel)
-    l2_limit_for_tiling = Setting(-1, "kept; as tiling_optimization_level", int)
+    l2_limit_for_tiling = Setting(0, "kept; as tiling_optimization_level", int)
     max_aux_streams = Setting(-1, "kept; engines need none", int)
     engine_capability = OneOf(e.EngineCapability.STANDARD, "engines are STANDARD")
     default_device_type = OneOf(e.DeviceType.GPU, _NO_DLA)
@@ -132,7 +132,8 @@ class IBuilderConfig(Managed):
 
     def get_preview_feature(self, feature):
         """Whether it is enabled."""
-        return self._previews.get(e.PreviewFeature(feature), False)
+        feature = e.PreviewFeature(feature)
+        return self._previews.get(feature, feature == e.PreviewFeature.PROFILE_SHARING_0806)
 
     # --- memory, tactics, timing
 

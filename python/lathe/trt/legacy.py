@@ -30,6 +30,10 @@ class LegacyBuilder:
     int8_calibrator = _legacy("int8_calibrator", None)
     del _legacy
 
+    def _max_batch(self, network):
+        explicit = network._flags >> int(e.NetworkDefinitionCreationFlag.EXPLICIT_BATCH) & 1
+        return 1 if explicit or network._source is not None else max(int(self.max_batch_size), 1)
+
     def build_engine(self, network, config):
         """The engine, or None."""
         return self.build_engine_with_config(network, config)
@@ -158,7 +162,10 @@ class _ByName:
 class LegacyEngine(_ByName):
     """ICudaEngine's bindings: the tensors of every profile, one profile after another."""
 
-    max_batch_size = property(lambda self: BATCH_ONE, doc="1: batches are explicit")
+    max_batch_size = property(lambda self: self._plan.max_batch,
+                              doc="samples a run may have where the batch is implicit, else 1")
+    has_implicit_batch_dimension = property(lambda self: self._plan.max_batch > 1,
+                                            doc="whether shapes are those of one sample")
     max_workspace_size = property(lambda self: 0, doc="0")
 
     @property
@@ -254,14 +261,31 @@ class LegacyContext:
         for name, address in zip(self.engine._names, given):
             self.set_tensor_address(name, address)
 
+    def _each_sample(self, batch_size, bindings, run):
+        """Whether `run(addresses)` went well for every sample, which lie one behind another. Where
+        the batch is explicit it is run once, whatever batch_size says."""
+        most = self.engine.max_batch_size
+        if most == 1 and batch_size != 1:
+            self._engine._report(f"execute: batch_size {batch_size} has no effect: the batch is "
+                                 "the first dimension (EXPLICIT_BATCH)", e.Severity.WARNING)
+        if most > 1 and not 1 <= batch_size <= most:
+            self._report(f"execute: batch_size {batch_size}, expected 1 to {most} "
+                         "(Builder.max_batch_size)")
+            return False
+        bindings = [int(address) for address in bindings]
+        steps = [self._bytes(name) for name in self.engine._names]
+        return all(run([address + k * step for address, step in zip(bindings, steps)])
+                   for k in range(batch_size if most > 1 else 1))
+
     def execute(self, batch_size=BATCH_ONE, bindings=()):
-        """execute_v2; the batch is explicit."""
-        return self.execute_v2(list(bindings))
+        """execute_v2 for each sample."""
+        return self._each_sample(batch_size, bindings, self.execute_v2)
 
     def execute_async(self, batch_size=BATCH_ONE, bindings=(), stream_handle=0,
                       input_consumed=None):
-        """execute_async_v2; the batch is explicit."""
-        return self.execute_async_v2(bindings, stream_handle, input_consumed)
+        """execute_async_v2 for each sample."""
+        return self._each_sample(batch_size, bindings, lambda part: self.execute_async_v2(
+            part, stream_handle, input_consumed))
 
     def execute_async_v2(self, bindings, stream_handle, input_consumed=None):
         """execute_async_v3 with the addresses of all bindings; input_consumed: an event."""

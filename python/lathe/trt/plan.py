@@ -45,6 +45,7 @@ class Plan:
     debug: list = field(default_factory=list)  # DebugTensors: outputs that no binding shows
     debug_sync: bool = False  # contexts wait behind each step
     strip: bool = False  # it was built to be kept without weights
+    max_batch: int = 1  # of a network of 8.x without a batch dimension: samples a run may have
 
     @property
     def lacks_weights(self):
@@ -55,7 +56,7 @@ class Plan:
         """The plan. Without a recipe the engine can not be refitted; without weights it must be."""
         without_weights = self.lacks_weights or without_weights and self.recipe is not None
         recipe = self.recipe if with_recipe or without_weights else None
-        bare = not (recipe or self.layouts or self.debug or self.debug_sync)
+        bare = not (recipe or self.layouts or self.debug or self.debug_sync or self.max_batch > 1)
         if len(self.profiles) == 1 and bare:
             return self.profiles[0].engine
         profiles = [_stripped(p) for p in self.profiles] if without_weights else self.profiles
@@ -68,7 +69,7 @@ class Plan:
                 "profiles": [p.shapes for p in self.profiles], "sizes": [len(b) for b in blobs],
                 "formats": {name: at.to_json() for name, at in self.layouts.items()},
                 "debug": [tensor.to_json() for tensor in self.debug],
-                "debug_sync": self.debug_sync, "strip": self.strip,
+                "debug_sync": self.debug_sync, "strip": self.strip, "max_batch": self.max_batch,
                 "facts": [p.facts for p in profiles]}
         text = json.dumps(head, sort_keys=True).encode()
         digest = hashlib.sha256(text)
@@ -145,4 +146,5 @@ def _assembled(head, body):
     layouts = {name: Layout.from_json(facts) for name, facts in head.get("formats", {}).items()}
     debug = [DebugTensor.from_json(facts) for facts in head.get("debug", [])]
     return Plan(profiles, head["name"], head["recipe"], rest, cache, layouts, debug,
-                bool(head.get("debug_sync")), bool(head.get("strip")))
+                bool(head.get("debug_sync")), bool(head.get("strip")),
+                max(int(head.get("max_batch", 1)), 1))

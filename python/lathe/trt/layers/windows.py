@@ -48,10 +48,11 @@ class _Window(ILayer):
         return self._settings("pre_padding") + self._settings("post_padding")
 
     def _over_batches(self, low, compute):
-        """[compute(x)] of the operand with all that stands before its channels as one batch."""
+        """[compute(x)] of the operand with all that stands before its channels as one batch; of
+        one sample where nothing does, as in networks of 8.x without a batch dimension."""
         x, rank = low.value(self._state.inputs[0]), len(self._window()) + 2
         sizes = low.shape(x)
-        if len(sizes) < rank:
+        if len(sizes) < rank - 1:
             raise ValueError(f"the input has rank {len(sizes)}, expected {rank} or more: a batch, "
                              "channels and one dimension for each of the window's")
         if len(sizes) == rank:
