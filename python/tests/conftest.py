@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small networks, built once for each session of tests."""
+import device_guard
 import networks
 import pytest
 
 import lathe
+import lathe.cuda
+
+if lathe.cuda.default_device() == "cpu":
+    device_guard.install()
 
 
 @pytest.fixture(scope="session")
