@@ -14,8 +14,6 @@ namespace lathe::cli {
 // Exit codes of every command.
 constexpr int kFine = 0, kDifferent = 1, kBadInput = 2, kMachine = 3, kBug = 70;
 
-// Lets OpenMP's threads sleep early; before anything else in main().
-void limit_spinning(char** argv);
 // Prints "lathe: message" and, where known, the cure on a second line; the exit code. `file` is
 // named in front where the message does not name it.
 int fail(const Status& status, std::string_view file = {});

@@ -39,7 +39,6 @@ void show_warnings(void*, int level, const char* message) {
 
 int main(int argc, char** argv) {
   using namespace lathe::cli;
-  limit_spinning(argv);
   if (std::getenv("LATHE_LOG") == nullptr) lathe::set_log_sink(show_warnings, nullptr);
   CLI::App app("Lathe turns a trained network (ONNX) into a tuned inference engine and runs it.");
   app.require_subcommand(1);

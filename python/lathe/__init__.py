@@ -5,7 +5,6 @@
     y, = engine(x)
     engine.save("model.engine")
 """
-from . import _waiting  # noqa: I001  before _core: OpenMP reads its settings when it is loaded
 from . import custom
 from ._core import devices, onnx_operators, operators
 from ._core import version as _version
