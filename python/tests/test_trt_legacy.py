@@ -151,6 +151,20 @@ def test_bindings_are_named_by_either_keyword():
         engine.get_binding_dtype(index=2)
 
 
+def test_profiles_are_chosen_by_assignment_and_bindings_counted_over_them():
+    model, w = convnet()
+    engine, _ = build(model, api=trt8, more=[((8, 3, 8, 8), (8, 3, 8, 8), (16, 3, 9, 9))])
+    assert engine.num_bindings == 4 and engine.get_binding_index("x [profile 1]") == 2
+    context, x = engine.create_execution_context(), random(9, 3, 8, 8)
+    context.active_optimization_profile = 1
+    assert context.active_optimization_profile == 1 and context.set_binding_shape(2, x.shape)
+    there, y = OnDevice(x), OnDevice.poisoned(context.get_binding_shape(3), np.float32)
+    assert context.execute_async_v2([0, 0, int(there), int(y)], 0)
+    np.testing.assert_allclose(y.read(), expected(x, w), rtol=1e-4, atol=1e-4)
+    with pytest.raises(RuntimeError):
+        context.active_optimization_profile = 2
+
+
 def test_padding_of_two_dimensions():
     network = trt8.Builder(Recorder()).create_network(1)
     layer = network.add_padding(network.add_input("x", trt8.float32, (1, 1, 4, 4)), (1, 2), (0, 3))

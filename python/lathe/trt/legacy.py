@@ -317,6 +317,16 @@ class LegacyContext:
         """[]: no binding is a shape tensor."""
         return []
 
+    @property
+    def active_optimization_profile(self):
+        """Its index; assigning another makes that active. RuntimeError where there is none."""
+        return self._profile
+
+    @active_optimization_profile.setter
+    def active_optimization_profile(self, profile_index):
+        if not self.set_optimization_profile_async(profile_index, 0):
+            raise RuntimeError("Error in set optimization profile.")
+
     def set_optimization_profile(self, profile_index):
         """set_optimization_profile_async on the default stream."""
         return self.set_optimization_profile_async(profile_index, 0)
