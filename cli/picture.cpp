@@ -21,7 +21,7 @@ namespace {
 constexpr int64_t kLargest = 32768;          // pixels a side
 constexpr int64_t kMost = int64_t{1} << 27;  // pixels in all
 
-Status bad(const std::string& path, std::string_view why) {
+Status bad_picture(const std::string& path, std::string_view why) {
   return Status(Code::InvalidInput, fmt::format("{}: {}", path, why));
 }
 
@@ -30,14 +30,16 @@ bool fits(int64_t width, int64_t height) {
 }
 
 Status too_large(const std::string& path, int64_t width, int64_t height) {
-  return bad(path, fmt::format("the picture is {}x{}, expected at most {} a side and {} pixels",
-                               width, height, kLargest, kMost));
+  return bad_picture(
+      path, fmt::format("the picture is {}x{}, expected at most {} a side and {} pixels", width,
+                        height, kLargest, kMost));
 }
 
 Result<Picture> read_png(const std::string& path) {
   png_image image{};
   image.version = PNG_IMAGE_VERSION;
-  if (png_image_begin_read_from_file(&image, path.c_str()) == 0) return bad(path, image.message);
+  if (png_image_begin_read_from_file(&image, path.c_str()) == 0)
+    return bad_picture(path, image.message);
   if (!fits(image.width, image.height)) {
     png_image_free(&image);
     return too_large(path, image.width, image.height);
@@ -47,7 +49,7 @@ Result<Picture> read_png(const std::string& path) {
   p.rgb.resize(PNG_IMAGE_SIZE(image));
   const png_color background{255, 255, 255};
   if (png_image_finish_read(&image, &background, p.rgb.data(), 0, nullptr) == 0)
-    return bad(path, image.message);
+    return bad_picture(path, image.message);
   return p;
 }
 
@@ -101,7 +103,7 @@ bool decode_jpeg(std::FILE* file, Picture& picture, JpegError& error) {
 Result<Picture> read_jpeg(const std::string& path, std::FILE* file) {
   Picture picture;
   JpegError error{};
-  if (!decode_jpeg(file, picture, error)) return bad(path, error.message);
+  if (!decode_jpeg(file, picture, error)) return bad_picture(path, error.message);
   if (!fits(picture.width, picture.height)) return too_large(path, picture.width, picture.height);
   return picture;
 }
@@ -180,7 +182,7 @@ Result<Picture> read_picture(const std::string& path) {
   std::rewind(file.get());
   if (got == 4 && magic[0] == 0x89 && magic[1] == 'P') return read_png(path);
   if (got >= 2 && magic[0] == 0xff && magic[1] == 0xd8) return read_jpeg(path, file.get());
-  return bad(path, "it is no PNG or JPEG picture");
+  return bad_picture(path, "it is no PNG or JPEG picture");
 }
 
 Status write_png(const std::string& path, const Picture& picture) {

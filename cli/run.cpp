@@ -68,44 +68,63 @@ Status save_outputs(const RunOptions& o, const Session& session,
   return {};
 }
 
+// Before anything is built: what is forgotten is said at once.
+Status check_all_given(const std::vector<PortInfo>& ports, const Tensors& given) {
+  for (const PortInfo& p : ports) {
+    if (given.contains(p.name)) continue;
+    return bad(fmt::format("input '{}' {} is not given: --input {}=FILE, random:SEED or ones",
+                           p.name, type_text(p), p.name));
+  }
+  return {};
+}
+
+Status check_outputs(const std::vector<PortInfo>& ports, const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) {
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos) continue;
+    const std::string name = text.substr(0, equals);
+    std::string known;
+    for (const PortInfo& p : ports) known += (known.empty() ? "" : ", ") + p.name;
+    if (std::none_of(ports.begin(), ports.end(), [&](const auto& p) { return p.name == name; }))
+      return bad(
+          fmt::format("--output {}: no output is named '{}': there are {}", text, name, known));
+  }
+  return {};
+}
+
+Result<Tensors> read_inputs(const RunOptions& o, const std::vector<PortInfo>& inputs,
+                            const std::vector<PortInfo>& outputs) {
+  std::map<std::string, std::vector<int64_t>> shapes;
+  if (Status s = parse_shapes(o.engine.shapes, shapes); !s.ok()) return s;
+  Result<Tensors> given = load_inputs(o.inputs, inputs, shapes);
+  if (!given.ok()) return given;
+  if (Status s = check_all_given(inputs, *given); !s.ok()) return std::move(s).at(o.engine.file);
+  if (Status s = check_outputs(outputs, o.outputs); !s.ok()) return std::move(s).at(o.engine.file);
+  return given;
+}
+
 int run_command(RunOptions& o) {
   Result<std::vector<std::string>> labels = read_labels(o.labels);
   if (!labels.ok()) return fail(labels.status());
-  std::map<std::string, std::vector<int64_t>> shapes;
-  if (Status s = parse_shapes(o.engine.shapes, shapes); !s.ok()) return fail(s, o.engine.file);
-  std::vector<PortInfo> ports;
-  if (!is_engine_file(o.engine.file)) {
+  Result<Tensors> given = Tensors();
+  const bool is_model = !is_engine_file(o.engine.file);
+  if (is_model) {
     Result<Model> model = Model::load(o.engine.file, o.engine.model);
     if (!model.ok()) return fail(model.status());
-    ports = model->inputs();
+    given = read_inputs(o, model->inputs(), model->outputs());
+    if (!given.ok()) return fail(given.status());
   }
-  Tensors given;
-  if (!ports.empty()) {
-    Result<Tensors> t = load_inputs(o.inputs, ports, shapes);
-    if (!t.ok()) return fail(t.status());
-    given = *std::move(t);
-  }
-  Result<Engine> engine = open_engine(o.engine, shapes_of(given));
+  Result<Engine> engine = open_engine(o.engine, shapes_of(*given));
   if (!engine.ok()) return fail(engine.status(), o.engine.file);
   show_reasons(*engine, o.engine);
-  if (ports.empty()) {
-    Result<Tensors> t = load_inputs(o.inputs, engine->inputs(), shapes);
-    if (!t.ok()) return fail(t.status());
-    given = *std::move(t);
-  }
+  if (!is_model) given = read_inputs(o, engine->inputs(), engine->outputs());
+  if (!given.ok()) return fail(given.status());
   Engine::OpenOptions open;
   open.threads = o.engine.build.threads;
   Result<Session> session = engine->open(open);
   if (!session.ok()) return fail(session.status(), o.engine.file);
   for (const PortInfo& p : engine->inputs()) {
-    if (!given.contains(p.name)) {
-      return fail(
-          Status(Code::InvalidInput,
-                 fmt::format("input '{}' {} is not given: --input {}=FILE, random:SEED or ones",
-                             p.name, type_text(p), p.name)),
-          o.engine.file);
-    }
-    if (Status s = session->set_input(p.name, given[p.name]); !s.ok())
+    if (Status s = session->set_input(p.name, given->at(p.name)); !s.ok())
       return fail(s, o.engine.file);
   }
   if (Status s = session->run(); !s.ok()) return fail(s, o.engine.file);

@@ -102,6 +102,7 @@ class CommandLine(unittest.TestCase):
         file = lines[0].removeprefix("lathe: ").split(":")[0]
         self.assertLessEqual(lines[0].count(file + ":"), 1, lines[0])
         self.assertEqual(sorted(self.folder.rglob("*")), before)
+        return done
 
     def engine(self):
         path = self.folder / "digits.engine"
@@ -140,7 +141,14 @@ class Errors(CommandLine):
         self.refuse("run", DIGITS, *QUICK, "--input", "picture=ones", says=["picture", "image"])
 
     def test_an_input_that_is_not_given(self):
-        self.refuse("run", DIGITS, *QUICK, says=["image", "f32[N,1,8,8]"])
+        # No phase of a build is reported before.
+        done = self.refuse("run", DIGITS, *QUICK, says=["image", "f32[N,1,8,8]"])
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
+    def test_an_output_of_another_name(self):
+        done = self.refuse("run", DIGITS, *QUICK, "--input", "image=ones", "--output", "y=y.npy",
+                           says=["--output y=y.npy", "'y'", "there are"])
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
 
     def test_an_input_of_another_type(self):
         write_npy(self.folder / "x.npy", "<i8", (1, 1, 8, 8), bytes(8 * 64))
