@@ -1,6 +1,6 @@
 # The public API, and the two shared libraries: lathe (all) and lathe-runtime (runs engines; no
 # protobuf, importer, passes or compiler in it).
-lathe_module(api api DEPENDS runtime compiler tuner engine cuda_compile cuda cpu device passes onnx graph ops tensor base)
+lathe_module(api api COLD DEPENDS runtime compiler tuner engine cuda_compile cuda cpu device passes onnx graph ops tensor base)
 target_compile_definitions(lathe_api PUBLIC LATHE_VERSION="${PROJECT_VERSION}")
 add_library(lathe_shared SHARED $<TARGET_OBJECTS:lathe_api>)
 set_target_properties(lathe_shared PROPERTIES OUTPUT_NAME lathe VERSION ${PROJECT_VERSION} SOVERSION 0 LINKER_LANGUAGE CXX)

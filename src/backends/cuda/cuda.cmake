@@ -1,7 +1,7 @@
 # The CUDA backend, and NVRTC's library beside it. Nothing of CUDA is needed here: .cu files are C++
 # to the host compiler, and their device halves are embedded as text.
 lathe_manifest(backends/cuda/tactics.def backends/cuda/tactics EXTENSIONS cu cpp)
-lathe_module(cuda backends/cuda DEPENDS device ops tensor base LIBRARIES ${CMAKE_DL_LIBS}
+lathe_module(cuda backends/cuda COLD DEPENDS device ops tensor base LIBRARIES ${CMAKE_DL_LIBS}
              SUBFOLDERS api tactics)
 set(cuda_folder ${CMAKE_CURRENT_SOURCE_DIR}/backends/cuda)
 file(GLOB cuda_tactics CONFIGURE_DEPENDS ${cuda_folder}/tactics/*.cu)
