@@ -224,9 +224,10 @@ class Fuser {
     }
     if (!stage_.options.tuner.tune) return true;
     std::vector<Chain> chains(2);
-    LATHE_TRY(append_link(chains[0], fused, at));
-    for (const Step* part : parts)
-      LATHE_TRY(append_link(chains[1], *part, LATHE_TRY(at_point(*part, stage_.point))));
+    chains[0].links.push_back(link_of(plan_, fused, at));
+    for (const Step* part : parts) {
+      chains[1].links.push_back(link_of(plan_, *part, LATHE_TRY(at_point(*part, stage_.point))));
+    }
     std::vector<double> seconds;
     Result<size_t> best = stage_.tuner.fastest(chains, &seconds);
     if (!best.ok()) return false;
@@ -236,14 +237,6 @@ class Fuser {
     why += fmt::format("not fused with {}: {:.1f} us fused, {:.1f} us apart; ", parts.front()->name,
                        seconds[0] * 1e6, seconds[1] * 1e6);
     return false;
-  }
-
-  Status append_link(Chain& chain, const Step& step, const OpInstance& op) const {
-    chain.links.push_back({op,
-                           {step.in.begin(), step.in.end()},
-                           {step.out.begin(), step.out.end()},
-                           constants_of(plan_, step)});
-    return {};
   }
 
   // Chains of elementwise steps of one shape run in one pass over memory: always.

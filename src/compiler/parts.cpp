@@ -19,32 +19,6 @@ struct Place {
   Dim start;
 };
 
-int positive_axis(int64_t axis, const TensorType& type) {
-  return static_cast<int>(axis < 0 ? axis + type.rank() : axis);
-}
-
-// The one axis along which a Slice takes neighbours, or -1.
-int sliced_axis(const Step& s) {
-  if (!s.op.def->is("Slice") || !s.op.fusion.empty() || s.op.fusion.sliced()) return -1;
-  const Ints& steps = s.op.attrs.ints("steps");
-  if (std::any_of(steps.begin(), steps.end(), [](int64_t v) { return v != 1; })) return -1;
-  int axis = -1;
-  for (int d = 0; d < s.op.in[0].rank(); ++d) {
-    if (s.op.in[0].shape[d] == s.op.out[0].shape[d]) continue;
-    if (axis >= 0) return -1;
-    axis = d;
-  }
-  return axis;
-}
-
-Dim start_of(const Step& s, int axis) {
-  const Ints& axes = s.op.attrs.ints("axes");
-  for (size_t k = 0; k < axes.size(); ++k) {
-    if (positive_axis(axes[k], s.op.in[0]) == axis) return s.op.attrs.dims("starts")[k];
-  }
-  return 0;
-}
-
 class Parts {
  public:
   Parts(Plan& plan, const Stage& stage) : plan_(plan), stage_(stage), index_(plan) {}
@@ -61,10 +35,10 @@ class Parts {
   // A Slice goes when those who read its result read the part in place.
   Status slice(size_t s) {
     const Step& step = plan_.steps[s];
-    const int axis = sliced_axis(step);
+    const int axis = slice_axis(step);
     if (axis < 0) return {};
     const TensorId from = step.in[0], to = step.out[0];
-    Place place{from, axis, start_of(step, axis)};
+    Place place{from, axis, slice_start(step, axis)};
     if (tensor(plan_, from).constant >= 0 || !is_free(to)) return {};
     if (const PlanTensor& t = tensor(plan_, from); t.alias_of >= 0) return {};
     const Dim room =
@@ -222,11 +196,15 @@ class Parts {
         why += fmt::format("not in place: {}: {}; ", moved.name, declined);
         return false;
       }
-      LATHE_TRY(append(chains[0], moved));
+      chains[0].links.push_back(link_of(plan_, moved, at));
     }
     if (!stage_.options.tuner.tune) return true;
-    for (size_t s : apart) LATHE_TRY(append(chains[1], plan_.steps[s]));
-    if (copy != nullptr) LATHE_TRY(append(chains[1], *copy));
+    std::vector<const Step*> before;
+    for (size_t s : apart) before.push_back(&plan_.steps[s]);
+    if (copy != nullptr) before.push_back(copy);
+    for (const Step* step : before) {
+      chains[1].links.push_back(link_of(plan_, *step, LATHE_TRY(at_point(*step, stage_.point))));
+    }
     std::vector<double> seconds;
     if (!stage_.tuner.fastest(chains, &seconds).ok()) return false;
     // A tie goes to the part in place: less memory moves once nothing is in cache.
@@ -235,14 +213,6 @@ class Parts {
     why += fmt::format("not in place: {:.1f} us in place, {:.1f} us with a copy; ",
                        seconds[0] * 1e6, seconds[1] * 1e6);
     return false;
-  }
-
-  Status append(Chain& chain, const Step& step) const {
-    chain.links.push_back({LATHE_TRY(at_point(step, stage_.point)),
-                           {step.in.begin(), step.in.end()},
-                           {step.out.begin(), step.out.end()},
-                           constants_of(plan_, step)});
-    return {};
   }
 
   void move(const std::vector<size_t>& gone, const std::vector<size_t>& touched,

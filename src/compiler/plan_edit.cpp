@@ -115,6 +115,31 @@ Step merged(const Step& inner, const Step& outer) {
   return fused;
 }
 
+int positive_axis(int64_t axis, const TensorType& type) {
+  return static_cast<int>(axis < 0 ? axis + type.rank() : axis);
+}
+
+int slice_axis(const Step& s) {
+  if (!s.op.def->is("Slice") || !s.op.fusion.empty() || s.op.fusion.sliced()) return -1;
+  const Ints& steps = s.op.attrs.ints("steps");
+  if (std::any_of(steps.begin(), steps.end(), [](int64_t v) { return v != 1; })) return -1;
+  int axis = -1;
+  for (int d = 0; d < s.op.in[0].rank(); ++d) {
+    if (s.op.in[0].shape[d] == s.op.out[0].shape[d]) continue;
+    if (axis >= 0) return -1;
+    axis = d;
+  }
+  return axis;
+}
+
+Dim slice_start(const Step& s, int axis) {
+  const Ints& axes = s.op.attrs.ints("axes");
+  for (size_t k = 0; k < axes.size(); ++k) {
+    if (positive_axis(axes[k], s.op.in[0]) == axis) return s.op.attrs.dims("starts")[k];
+  }
+  return 0;
+}
+
 void erase_steps(Plan& plan, const std::vector<bool>& dead) {
   size_t kept = 0;
   for (size_t s = 0; s < plan.steps.size(); ++s) {

@@ -16,6 +16,14 @@ struct Stage {
   const Progress& progress;
 };
 
+// A step, at the tuned point, as a link of a chain to be timed.
+inline Chain::Link link_of(const Plan& plan, const Step& step, OpInstance at) {
+  return {std::move(at),
+          {step.in.begin(), step.in.end()},
+          {step.out.begin(), step.out.end()},
+          constants_of(plan, step)};
+}
+
 // Custom operators that are data, as the operators of their twins.
 Status expand_twins(Graph& graph);
 // One step for each node, nothing chosen yet.

@@ -105,27 +105,8 @@ bool is_dense_part(const TensorType& part, const TensorType& whole, int axis) {
 
 // The axis along which a Slice takes a dense part, or -1.
 int dense_slice_axis(const Step& s) {
-  if (!s.op.def->is("Slice") || !s.op.fusion.empty() || s.op.fusion.sliced()) return -1;
-  const TensorType &whole = s.op.in[0], &part = s.op.out[0];
-  for (const int64_t step : s.op.attrs.ints("steps")) {
-    if (step != 1) return -1;
-  }
-  int axis = -1;
-  for (int d = 0; d < whole.rank(); ++d) {
-    if (whole.shape[d] == part.shape[d]) continue;
-    if (axis >= 0) return -1;
-    axis = d;
-  }
-  return axis >= 0 && is_dense_part(part, whole, axis) ? axis : -1;
-}
-
-Dim slice_start(const Step& s, int axis) {
-  const Ints& axes = s.op.attrs.ints("axes");
-  for (size_t k = 0; k < axes.size(); ++k) {
-    const int64_t a = axes[k] < 0 ? axes[k] + s.op.in[0].rank() : axes[k];
-    if (a == axis) return s.op.attrs.dims("starts")[k];
-  }
-  return 0;
+  const int axis = slice_axis(s);
+  return axis >= 0 && is_dense_part(s.op.out[0], s.op.in[0], axis) ? axis : -1;
 }
 
 // A Slice of one piece of memory is that piece.
@@ -154,8 +135,7 @@ void alias_concats(Plan& plan) {
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& s = plan.steps[i];
     if (!s.op.def->is("Concat") || !s.op.fusion.empty() || s.op.fusion.sliced()) continue;
-    const int64_t given = s.op.attrs.i("axis");
-    const int axis = static_cast<int>(given < 0 ? given + s.op.out[0].rank() : given);
+    const int axis = positive_axis(s.op.attrs.i("axis"), s.op.out[0]);
     bool all = true;
     for (size_t k = 0; k < s.in.size(); ++k) {
       const auto t = static_cast<size_t>(s.in[k]);

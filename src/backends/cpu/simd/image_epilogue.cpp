@@ -8,13 +8,13 @@ namespace {
 
 constexpr size_t kRank = 4;
 
+}  // namespace
+
 Expr identity_of(DType type) {
   Expr e({type});
   e.output(e.input(0));
   return e;
 }
-
-}  // namespace
 
 ImagePlane image_plane(const TensorType& type, const std::vector<int64_t>& strides) {
   ImagePlane p;

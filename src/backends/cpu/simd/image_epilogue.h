@@ -17,6 +17,9 @@ ImagePlane dense_image_plane(int64_t channels, int64_t width, int64_t bytes);
 // Row h of image n: rows of a kernel are pixels, their elements channels.
 Rows image_row(const void* base, const ImagePlane& plane, int64_t n, int64_t h);
 
+// The expression whose result is its one input.
+Expr identity_of(DType type);
+
 // Immutable after construction; threads share it.
 class ImageEpilogue {
  public:

@@ -22,12 +22,6 @@ constexpr int kRank = 4;
 
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-Expr identity_of(DType type) {
-  Expr e({type});
-  e.output(e.input(0));
-  return e;
-}
-
 // One strip of output rows and the input rows that it reads.
 struct Strip {
   int64_t image, out_first, out_rows, in_first, in_rows, pad_begin, pad_end;
