@@ -200,6 +200,7 @@ class Parts {
     }
     if (!stage_.options.tuner.tune) return true;
     std::vector<const Step*> before;
+    before.reserve(apart.size() + 1);
     for (size_t s : apart) before.push_back(&plan_.steps[s]);
     if (copy != nullptr) before.push_back(copy);
     for (const Step* step : before) {
