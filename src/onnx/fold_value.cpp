@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "onnx/import_state.h"
 #include "onnx/node_import.h"
+#include "tensor/dim_truncate.h"
 
 namespace lathe {
 namespace {
@@ -104,6 +106,19 @@ Result<Dims> NodeImport::dims_of(size_t k, std::string_view what) const {
   Dims dims;
   for (int64_t d : t.to_i64()) dims.push_back(d);
   return dims;
+}
+
+Result<Dims> NodeImport::sizes_of(size_t k, std::string_view what) const {
+  Dims sizes = LATHE_TRY(dims_of(k, what));
+  std::vector<Dim> numerators;
+  for (Dim& d : sizes) d = with_floors(d, numerators);
+  for (const Dim& n : numerators) {
+    if (n.provably_nonnegative()) continue;
+    state_.import.graph.add_constraint({Constraint::Kind::Nonnegative, n, Dim(),
+                                        fmt::format("node '{}' ({}): a division in operand {} ({})",
+                                                    state_.name, state_.type, k, what)});
+  }
+  return sizes;
 }
 
 Result<Ints> NodeImport::ints_of(size_t k, std::string_view what) const {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "onnx/test_model.h"
 
 namespace lathe {
@@ -84,6 +86,27 @@ TEST(Load, ReshapeByShapesOfTheInputLeavesDimensionsThatAreKnown) {
   EXPECT_EQ(g->outputs[0].value->type.to_string(), "f32[N,12]");
 }
 
+TEST(Load, ASizeThatIsDividedIsTheWindowsThatItCounts) {
+  // (N - 4) / 2 + 1 windows, as PyTorch's exporters count them: Div truncates, inference floors.
+  TestModel m(17);
+  m.input("x", 1, {1, 3, -1}).ints("at", {2}).ints("four", {4}).ints("two", {2}).ints("one", {1});
+  m.node("MaxPool", {"x"}, {"p"}).attr_ints("kernel_shape", {4});
+  m.attr_ints("strides", {2});
+  m.node("Shape", {"x"}, {"s"})
+      .node("Gather", {"s", "at"}, {"n"})
+      .node("Sub", {"n", "four"}, {"d"});
+  m.node("Div", {"d", "two"}, {"h"}).node("Add", {"h", "one"}, {"w"}).ints("three", {3});
+  m.node("Concat", {"three", "w"}, {"to"}).attr("axis", 0);
+  m.node("Reshape", {"p", "to"}, {"y"}).output("y");
+  Result<Graph> g = m.load();
+  ASSERT_TRUE(g.ok()) << g.status().message();
+  EXPECT_EQ(g->outputs[0].value->type.to_string(), "f32[3,floordiv(N, 2) - 1]");
+  const auto demanded = [](const Constraint& c) {
+    return c.kind == Constraint::Kind::Nonnegative && c.a == Dim::symbol("N") - 4;
+  };
+  EXPECT_TRUE(std::any_of(g->constraints.begin(), g->constraints.end(), demanded));
+}
+
 TEST(Load, ASliceBeyondASymbolicSizeIsClamped) {
   TestModel m(17);
   m.input("x", 1, {-1, 6}).ints("from", {1, -2}).ints("to", {2147483647, 2147483647});
@@ -91,6 +114,17 @@ TEST(Load, ASliceBeyondASymbolicSizeIsClamped) {
   Result<Graph> g = m.load();
   ASSERT_TRUE(g.ok()) << g.status().message();
   EXPECT_EQ(g->outputs[0].value->type.shape, Shape({Dim::symbol("N") - 1, 2}));
+}
+
+TEST(Load, EitherOfTwoBranchesIsCutToTheOther) {
+  TestModel m(17);
+  m.input("x", 1, {-1}).input("z", 1, {-2}).ints("from", {0});
+  m.node("Shape", {"x"}, {"n"}).node("Slice", {"z", "from", "n"}, {"short_z"});
+  m.node("Shape", {"z"}, {"k"}).node("Slice", {"x", "from", "k"}, {"short_x"});
+  m.node("Add", {"short_x", "short_z"}, {"y"}).output("y");
+  Result<Graph> g = m.load();
+  ASSERT_TRUE(g.ok()) << g.status().message();
+  EXPECT_EQ(g->outputs[0].value->type.to_string().substr(0, 8), "f32[min(");
 }
 
 TEST(Load, AnInputMayBeFixed) {

@@ -54,6 +54,9 @@ class NodeImport {
   // Elements of an integer operand known before the model runs: as dimension expressions, as
   // numbers, and any operand that folds to a tensor. `what` names it in the error.
   Result<Dims> dims_of(size_t k, std::string_view what) const;
+  // The same where they are sizes, so that they compare equal with the sizes that inference finds:
+  // a division is a floor, and its numerator may not be negative when the model runs.
+  Result<Dims> sizes_of(size_t k, std::string_view what) const;
   Result<Ints> ints_of(size_t k, std::string_view what) const;
   Result<HostTensor> constant_of(size_t k, std::string_view what) const;
   std::optional<HostTensor> fold(const Value* value) const;

@@ -5,6 +5,7 @@
 
 #include "ops/expr_eval.h"
 #include "ops/op_common.h"
+#include "tensor/dim_truncate.h"
 
 namespace lathe {
 namespace {
@@ -57,9 +58,9 @@ std::optional<Dim> as_dim(DType type, const Known& k) {
 std::optional<Dim> quotient(DType type, const Dim& a, const Dim& b) {
   if (b.is(0)) return std::nullopt;
   if (auto exact = a.exact_div(b); exact && b.provably_positive()) return exact;
-  // Integers truncate, which is the floor where neither is negative; floats keep the fraction.
-  bool floors = is_int(type) && a.provably_nonnegative() && b.provably_positive();
-  return floors ? std::optional(Dim::floor_div(a, b)) : std::nullopt;
+  // Integers truncate, and no quotient by 0 is defined; floats keep the fraction.
+  if (is_int(type) && b.provably_nonnegative()) return trunc_div(a, Dim::max(b, 1));
+  return std::nullopt;
 }
 
 std::optional<Dim> remainder(ScalarOp op, const Dim& a, const Dim& b) {

@@ -5,6 +5,7 @@
 
 #include "base/math.h"
 #include "tensor/dim_poly.h"
+#include "tensor/dim_truncate.h"
 
 namespace lathe {
 namespace {
@@ -45,6 +46,10 @@ Result<int64_t> evaluate_function(AtomKind kind, int64_t a, int64_t b) {
       if (b == 0) return failed(kDivideByZero);
       if (b == -1) return or_overflow(checked_sub(0, a));
       return floor_div(a, b);
+    case AtomKind::TruncDiv:
+      if (b == 0) return failed(kDivideByZero);
+      if (b == -1) return or_overflow(checked_sub(0, a));
+      return a / b;
     case AtomKind::Mod:
       if (b == 0) return failed(kDivideByZero);
       return floor_mod(a, b);
@@ -75,6 +80,7 @@ Result<int64_t> evaluate_atom(const Atom& atom, const Bindings& values) {
 Dim apply(AtomKind kind, const Dim& a, const Dim& b) {
   switch (kind) {
     case AtomKind::FloorDiv: return Dim::floor_div(a, b);
+    case AtomKind::TruncDiv: return trunc_div(a, b);
     case AtomKind::Mod: return Dim::mod(a, b);
     case AtomKind::Min: return Dim::min(a, b);
     case AtomKind::Max: return Dim::max(a, b);

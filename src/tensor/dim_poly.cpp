@@ -44,6 +44,15 @@ Range range_of_quotient(Range a, Range b) {
   return {at(a.lo, a.lo >= 0 ? b.hi : b.lo), at(a.hi, a.hi >= 0 ? b.lo : b.hi)};
 }
 
+Range range_of_truncated(Range a, Range b) {
+  if (b.lo < 1) return {};
+  auto at = [](int64_t n, int64_t d) {
+    if (n == Range::kLow || n == Range::kHigh) return n;
+    return d == Range::kHigh ? 0 : n / d;
+  };
+  return {at(a.lo, a.lo >= 0 ? b.hi : b.lo), at(a.hi, a.hi >= 0 ? b.lo : b.hi)};
+}
+
 Range range_of_remainder(Range a, Range b) {
   if (b.lo < 1) return {};
   int64_t hi = b.hi == Range::kHigh ? Range::kHigh : b.hi - 1;
@@ -54,6 +63,7 @@ Range range_of_function(AtomKind kind, const Dim& x, const Dim& y) {
   Range a = range_of(x), b = range_of(y);
   switch (kind) {
     case AtomKind::FloorDiv: return range_of_quotient(a, b);
+    case AtomKind::TruncDiv: return range_of_truncated(a, b);
     case AtomKind::Mod: return range_of_remainder(a, b);
     case AtomKind::Min: return {std::min(a.lo, b.lo), std::min(a.hi, b.hi)};
     case AtomKind::Max: return {std::max(a.lo, b.lo), std::max(a.hi, b.hi)};
@@ -128,6 +138,7 @@ std::optional<Monomial> divide(const Monomial& a, const Monomial& b) {
 const char* function_name(AtomKind kind) {
   switch (kind) {
     case AtomKind::FloorDiv: return "floordiv";
+    case AtomKind::TruncDiv: return "truncdiv";
     case AtomKind::Mod: return "mod";
     case AtomKind::Min: return "min";
     case AtomKind::Max: return "max";

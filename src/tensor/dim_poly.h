@@ -25,7 +25,7 @@ Range operator*(Range a, Range b);
 Range range_of(const Dim& d);
 
 // Error atoms swallow every expression that they enter; evaluating one fails.
-enum class AtomKind : uint8_t { Symbol, FloorDiv, Mod, Min, Max, Broadcast, Error };
+enum class AtomKind : uint8_t { Symbol, FloorDiv, TruncDiv, Mod, Min, Max, Broadcast, Error };
 
 // A symbol (name), an error (name says which), or a function of a and b.
 struct Atom {
@@ -66,7 +66,7 @@ struct DimBuilder {
   static Dim from_terms(std::vector<Term> terms);
   static Dim from_term(Monomial factors, int64_t coefficient);
   static Dim from_atom(Atom atom);
-  // floordiv, mod, min, max or broadcast left as an atom.
+  // floordiv, truncdiv, mod, min, max or broadcast left as an atom.
   static Dim opaque(AtomKind kind, const Dim& a, const Dim& b);
   static Dim error(const char* which);
   static bool is_error(const Dim& d);

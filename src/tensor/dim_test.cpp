@@ -7,6 +7,7 @@
 
 #include "base/math.h"
 #include "base/random.h"
+#include "tensor/dim_truncate.h"
 
 namespace lathe {
 namespace {
@@ -38,6 +39,30 @@ TEST(Dim, DivisionTakesOutWhatDividesExactly) {
   EXPECT_EQ(Dim::floor_div(2 * n, 4), Dim::floor_div(n, 2));
   EXPECT_EQ(Dim::floor_div(2 * n + 1, 4), Dim::floor_div(n, 2));
   EXPECT_EQ(Dim::floor_div(n, -2), Dim(0) - Dim::ceil_div(n, 2));
+}
+
+TEST(Dim, TruncatingDivisionIsTheFloorWhereThatIsProved) {
+  EXPECT_EQ(trunc_div(n + 3, 2), Dim::floor_div(n + 3, 2));
+  EXPECT_EQ(trunc_div(Dim(0) - n, 2), Dim(0) - Dim::floor_div(n, 2));
+  EXPECT_EQ(trunc_div(4 * n - 8, 4), n - 2);
+  EXPECT_EQ(trunc_div(n - 3, -2), Dim(0) - trunc_div(n - 3, 2));
+  EXPECT_EQ(trunc_div(n - 3, 2).to_string(), "truncdiv(N - 3, 2)");
+  EXPECT_TRUE((trunc_div(n - 3, 4) + 1).provably_positive());
+  for (int64_t v : {0, 1, 2, 3, 9}) {
+    EXPECT_EQ(*trunc_div(n - 3, 2).evaluate({{"N", v}}), (v - 3) / 2);
+    EXPECT_EQ(*trunc_div(Dim(3), n - 2).evaluate({{"N", v == 2 ? 4 : v}}),
+              3 / ((v == 2 ? 4 : v) - 2));
+  }
+}
+
+TEST(Dim, TruncatingDivisionsBecomeFloorsOfWhatIsNotNegative) {
+  std::vector<Dim> numerators;
+  const Dim half = trunc_div(h - 1, 2);
+  const Dim sizes = with_floors(n * (trunc_div(half - 1, 2) + 1), numerators);
+  EXPECT_EQ(sizes, n * Dim::floor_div(h + 1, 4));
+  EXPECT_EQ(numerators, (std::vector<Dim>{h - 1, Dim::floor_div(h - 1, 2) - 1}));
+  const Dim clipped = Dim::max(trunc_div(h - 5, 2), 0);
+  EXPECT_EQ(with_floors(clipped, numerators), clipped);
 }
 
 TEST(Dim, RemainderDropsWhatDividesExactly) {
@@ -125,8 +150,8 @@ TEST(Dim, ExtremesDoNotTrap) {
     for (int64_t b : values) {
       for (const Dim& x : {Dim(a), n * a, n + a, n * a + b}) {
         for (const Dim& y : {Dim(b), m * b, n * b, m + b}) {
-          for (auto f :
-               {Dim::floor_div, Dim::ceil_div, Dim::mod, Dim::min, Dim::max, Dim::broadcast}) {
+          for (auto f : {Dim::floor_div, Dim::ceil_div, trunc_div, Dim::mod, Dim::min, Dim::max,
+                         Dim::broadcast}) {
             Dim d = f(x, y);
             Result<Dim> again = Dim::parse(d.to_string());
             ASSERT_TRUE(again.ok()) << again.status().message();
@@ -213,7 +238,7 @@ Tree random_tree(Random& r, int depth) {
     if (r.integer(0, 1) == 0) return {-1, r.integer(-4, 6), "", {}};
     return {-1, 0, kSymbols[r.integer(0, 2)], {}};
   }
-  Tree t{static_cast<int>(r.integer(0, 8)), 0, "", {}};
+  Tree t{static_cast<int>(r.integer(0, 9)), 0, "", {}};
   t.arguments.push_back(random_tree(r, depth - 1));
   t.arguments.push_back(random_tree(r, depth - 1));
   return t;
@@ -231,6 +256,7 @@ Dim build(const Tree& t) {
     case 5: return Dim::mod(a, b);
     case 6: return Dim::min(a, b);
     case 7: return Dim::max(a, b);
+    case 8: return trunc_div(a, b);
     default: return Dim::broadcast(a, b);
   }
 }
@@ -241,7 +267,7 @@ std::optional<int64_t> evaluate(const Tree& t, const Bindings& values) {
   auto x = evaluate(t.arguments[0], values), y = evaluate(t.arguments[1], values);
   if (!x || !y || std::abs(*x) > 1 << 20 || std::abs(*y) > 1 << 20) return std::nullopt;
   int64_t a = *x, b = *y;
-  if (t.op >= 3 && t.op <= 5 && b == 0) return std::nullopt;
+  if (((t.op >= 3 && t.op <= 5) || t.op == 8) && b == 0) return std::nullopt;
   switch (t.op) {
     case 0: return a + b;
     case 1: return a - b;
@@ -251,6 +277,7 @@ std::optional<int64_t> evaluate(const Tree& t, const Bindings& values) {
     case 5: return floor_mod(a, b);
     case 6: return std::min(a, b);
     case 7: return std::max(a, b);
+    case 8: return a / b;
     default: break;
   }
   if (a != b && a != 1 && b != 1) return std::nullopt;

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "tensor/dim_poly.h"
+#include "tensor/dim_truncate.h"
 
 namespace lathe {
 namespace {
@@ -35,6 +36,7 @@ using Function = Dim (*)(const Dim&, const Dim&);
 Function find_function(std::string_view name) {
   if (name == "floordiv") return Dim::floor_div;
   if (name == "ceildiv") return Dim::ceil_div;
+  if (name == "truncdiv") return trunc_div;
   if (name == "mod") return Dim::mod;
   if (name == "min") return Dim::min;
   if (name == "max") return Dim::max;
@@ -143,7 +145,8 @@ class Parser {
       if (word == error) return accept(")") ? Result<Dim>(DimBuilder::error(error)) : wrong("')'");
     }
     Function function = find_function(word);
-    if (function == nullptr) return wrong("floordiv, ceildiv, mod, min, max or broadcast");
+    if (function == nullptr)
+      return wrong("floordiv, ceildiv, truncdiv, mod, min, max or broadcast");
     Dim a = LATHE_TRY(sum());
     if (!accept(",")) return wrong("','");
     Dim b = LATHE_TRY(sum());

@@ -5,7 +5,7 @@
 namespace lathe {
 
 Status import_constant_of_shape(NodeImport& n) {
-  Dims shape = LATHE_TRY(n.dims_of(0, "input"));
+  Dims shape = LATHE_TRY(n.sizes_of(0, "input"));
   HostTensor value = HostTensor::scalar(0.0f);
   if (n.has("value")) value = LATHE_TRY(n.tensor("value"));
   if (value.elements() != 1) return invalid("the value has {} elements, not 1", value.elements());

@@ -8,7 +8,7 @@ namespace lathe {
 
 Status import_expand(NodeImport& n) {
   Value* x = LATHE_TRY(n.need(0, "input"));
-  const Dims shape = LATHE_TRY(n.dims_of(1, "shape"));
+  const Dims shape = LATHE_TRY(n.sizes_of(1, "shape"));
   const Shape& from = x->type.shape;
   const int rank = std::max(from.rank(), static_cast<int>(shape.size()));
   const int skip_x = rank - from.rank(), skip = rank - static_cast<int>(shape.size());

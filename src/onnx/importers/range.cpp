@@ -9,8 +9,8 @@ namespace lathe {
 namespace {
 
 Result<Dim> integer_count(NodeImport& n, int64_t delta) {
-  const Dims start = LATHE_TRY(n.dims_of(0, "start"));
-  const Dims limit = LATHE_TRY(n.dims_of(1, "limit"));
+  const Dims start = LATHE_TRY(n.sizes_of(0, "start"));
+  const Dims limit = LATHE_TRY(n.sizes_of(1, "limit"));
   if (start.size() != 1 || limit.size() != 1) return invalid("start and limit must be scalars");
   const Dim span = delta > 0 ? limit[0] - start[0] : start[0] - limit[0];
   const Dim count = Dim::ceil_div(span, delta > 0 ? delta : 0 - delta);

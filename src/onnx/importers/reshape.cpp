@@ -27,7 +27,7 @@ Result<Dim> remaining(const Shape& x, const Dims& shape, size_t hole) {
 Status import_reshape(NodeImport& n) {
   Value* x = LATHE_TRY(n.need(0, "data"));
   const Shape& from = x->type.shape;
-  Dims shape = LATHE_TRY(n.dims_of(1, "shape"));
+  Dims shape = LATHE_TRY(n.sizes_of(1, "shape"));
   const bool copies = n.i("allowzero", 0) == 0;
   std::optional<size_t> hole;
   for (size_t k = 0; k < shape.size(); ++k) {

@@ -129,7 +129,7 @@ Status import_resize(NodeImport& n) {
   } else if (n.opset() < 11) {
     LATHE_TRY(from_scales(t, shape, axes, LATHE_TRY(floats_of(n, 1, "scales"))));
   } else if (given(n, 3)) {
-    LATHE_TRY(from_sizes(n, t, shape, axes, LATHE_TRY(n.dims_of(3, "sizes"))));
+    LATHE_TRY(from_sizes(n, t, shape, axes, LATHE_TRY(n.sizes_of(3, "sizes"))));
   } else {
     LATHE_TRY(from_scales(t, shape, axes, LATHE_TRY(floats_of(n, 2, "scales"))));
   }

@@ -18,7 +18,7 @@ Result<Dims> equal_parts(const Dim& size, int64_t parts) {
 }
 
 Result<Dims> parts_of(NodeImport& n, const Dim& size) {
-  if (n.in(1)) return n.dims_of(1, "split");
+  if (n.in(1)) return n.sizes_of(1, "split");
   if (n.has("split") && n.opset() < 13) {
     const Ints split = n.ints("split");
     return Dims(split.begin(), split.end());

@@ -6,7 +6,7 @@ namespace lathe {
 
 Status import_tile(NodeImport& n) {
   Value* x = LATHE_TRY(n.need(0, "input"));
-  Dims repeats = LATHE_TRY(n.dims_of(1, "repeats"));
+  Dims repeats = LATHE_TRY(n.sizes_of(1, "repeats"));
   return n.result(LATHE_TRY(n.add("Tile", {x}, Attrs().set("repeats", std::move(repeats)))));
 }
 

@@ -7,7 +7,7 @@ namespace lathe {
 Status import_topk(NodeImport& n) {
   Value* x = LATHE_TRY(n.need(0, "X"));
   Dims k{n.i("k", 0)};
-  if (n.opset() >= 10) k = LATHE_TRY(n.dims_of(1, "K"));
+  if (n.opset() >= 10) k = LATHE_TRY(n.sizes_of(1, "K"));
   if (k.size() != 1) return invalid("K has {} elements", k.size());
   Attrs attrs;
   attrs.set("axis", LATHE_TRY(positive_axis(n.i("axis", -1), x->type.rank())));
