@@ -9,8 +9,9 @@ namespace {
 
 constexpr int64_t kFar = std::numeric_limits<int32_t>::max();  // exporters' word for "to the end"
 
-// A bound counted from the start and kept within [low, size + high]. A bound that is an expression
-// of sizes is taken to lie inside: Slice checks it when the sizes are known.
+// A bound counted from the start and kept within [low, size + high]. A start that is an expression
+// of sizes, and an end of a size that is a number, are taken to lie inside: Slice checks it when
+// the sizes are known.
 Dim clamp_bound(const Dim& bound, const Dim& size, int64_t low, int64_t high) {
   if (bound.is_constant()) {
     const int64_t b = bound.value();
@@ -29,6 +30,13 @@ Dim clamp_bound(const Dim& bound, const Dim& size, int64_t low, int64_t high) {
   return bound;
 }
 
+// An end that is an expression, of a size that is one: the shorter of two branches is often cut to
+// the longer one's length, and the other way round.
+Dim clamp_end(const Dim& end, const Dim& size) {
+  const bool known = end.is_constant() || size.is_constant();
+  return known ? clamp_bound(end, size, 0, 0) : Dim::min(end, size);
+}
+
 struct Cut {
   Dim start, size;
 };
@@ -36,7 +44,7 @@ struct Cut {
 Cut cut(const Dim& start, const Dim& end, int64_t step, const Dim& size) {
   const bool forwards = step > 0;
   const Dim first = forwards ? clamp_bound(start, size, 0, 0) : clamp_bound(start, size, 0, -1);
-  const Dim last = forwards ? clamp_bound(end, size, 0, 0) : clamp_bound(end, size, -1, -1);
+  const Dim last = forwards ? clamp_end(end, size) : clamp_bound(end, size, -1, -1);
   const Dim span = forwards ? last - first : first - last;
   const Dim count = Dim::ceil_div(span, forwards ? step : -step);
   if (count.is_constant()) return {first, std::max<int64_t>(count.value(), 0)};
