@@ -98,7 +98,11 @@ ReducePlan::ReducePlan(const OpInstance& op) {
   auto add = [&](const TensorType& t, const std::vector<int64_t>& s, int number,
                  std::vector<Tensor>& to) {
     to.push_back({number, bits(t.dtype) / 8});
-    const std::vector<int64_t> wide_strides = broadcast_strides(t.shape, s, op.out[0].rank());
+    // An operand of the prologue alone may have more axes than the result.
+    const int out_rank = op.out[0].rank();
+    const auto wide_strides = t.rank() <= out_rank
+                                  ? broadcast_strides(t.shape, s, out_rank)
+                                  : std::vector<int64_t>(static_cast<size_t>(out_rank), 0);
     strides.emplace_back();
     for (int a : result_axis) strides.back().push_back(wide_strides[static_cast<size_t>(a)]);
   };
