@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // recognise_attention: softmax(q k^T * scale + mask) v in the forms that exporters write becomes
-// Attention. The scale may stand on q, on k, on both or behind the product; the mask is an addend
-// or a Where; a Where(IsNaN) around the softmax is what Attention does by itself.
+// Attention. The scale may stand on q, on k, on both or behind the product; masks are addends
+// (a bias of positions and a mask of padding, summed first) or a Where; a Where(IsNaN) around the
+// softmax is what Attention does by itself.
 #include <algorithm>
 #include <cmath>
 
@@ -14,7 +15,7 @@ namespace {
 
 struct Match {
   Value *q = nullptr, *k = nullptr, *v = nullptr;  // k as MatMul reads it
-  Value* mask = nullptr;
+  std::vector<Value*> masks;                       // added to the scores
   double scale = 1;
   bool k_transposed = false;  // k is [..., T, D] already
   Node* scores = nullptr;     // the first product
@@ -67,14 +68,18 @@ bool take_product(Term t, Match& m) {
   return true;
 }
 
-// scores = scale * product [+ mask].
-bool match_scores(Value* scores, Match& m) {
-  const Term t = Term::of(scores);
+constexpr size_t kMaxMasks = 4;
+
+// scores = scale * product [+ masks and zeros], each sum read by the next alone.
+bool match_scores(Term t, Match& m, size_t masks = 0) {
   if (take_product(t, m)) return true;
-  if (!t.is(ScalarOp::Add)) return false;
-  return t.either_order([&](Term product, Term mask) {
-    if (!take_product(product, m) || !mask.tensor()) return false;
-    m.mask = mask.tensor();
+  if (!t.is(ScalarOp::Add) || masks == kMaxMasks) return false;
+  if (t.tensor() && !t.tensor()->read_once()) return false;
+  return t.either_order([&](Term scores, Term mask) {
+    const bool nothing = mask.literal() == 0.0;
+    if (!nothing && !mask.tensor()) return false;
+    if (!match_scores(scores, m, masks + 1)) return false;
+    if (!nothing) m.masks.push_back(mask.tensor());
     return true;
   });
 }
@@ -98,9 +103,11 @@ bool match(Node* root, Match& m) {
   const int rank = softmax->out()->type.rank();
   Result<int> axis = normalize_axis(softmax->op.attrs.i("axis"), rank);
   if (!axis.ok() || *axis != rank - 1 || !softmax->in(0)->read_once()) return false;
-  if (!match_scores(softmax->in(0), m)) return false;
+  if (!match_scores(Term::of(softmax->in(0)), m)) return false;
   if (m.scores->out()->type != softmax->out()->type) return false;
-  if (m.mask && m.mask->type.rank() > rank) return false;
+  for (const Value* mask : m.masks) {
+    if (mask->type.rank() > rank) return false;
+  }
   m.q = unscaled(m.scores->in(0), &m.scale);
   m.k = unscaled(m.scores->in(1), &m.scale);
   m.k_transposed = m.scores->op.attrs.i("transpose_b") != 0;
@@ -115,6 +122,16 @@ Result<Value*> swapped(Rewriter& rw, Value* v) {
   return rw.add("Transpose", {v}, Attrs().set("perm", std::move(perm)));
 }
 
+Result<Value*> sum_of(Rewriter& rw, const std::vector<Value*>& masks, const std::string& name) {
+  Value* sum = masks[0];
+  for (size_t k = 1; k < masks.size(); ++k) {
+    Expr add({sum->type.dtype, masks[k]->type.dtype});
+    add.output(add.call(ScalarOp::Add, {add.input(0), add.input(1)}));
+    sum = LATHE_TRY(rw.pointwise(std::move(add), {sum, masks[k]}, name));
+  }
+  return sum;
+}
+
 Result<bool> run(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   for (Node* root : graph.nodes()) {
@@ -123,7 +140,7 @@ Result<bool> run(Graph& graph, const PassOptions&) {
     rw.before(root);
     Value* k = m.k_transposed ? m.k : LATHE_TRY(swapped(rw, m.k));
     std::vector<Value*> operands{m.q, k, m.v};
-    if (m.mask) operands.push_back(m.mask);
+    if (!m.masks.empty()) operands.push_back(LATHE_TRY(sum_of(rw, m.masks, m.scores->name)));
     Attrs attrs;
     attrs.set("scale", m.scale).set("causal", int64_t{0});
     Result<Value*> y = rw.add("Attention", std::move(operands), std::move(attrs),
