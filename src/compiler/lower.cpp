@@ -91,22 +91,29 @@ Result<Plan> lower(const Graph& graph, const CompileOptions& options) {
 Result<Bindings> tuned_point(const Plan& plan) {
   Bindings point;
   for (const SymbolRange& r : plan.symbols) point[r.name] = r.opt;
-  auto holds = [&]() -> Status {
-    for (const Constraint& c : plan.constraints) LATHE_TRY(c.check(point));
-    for (const PlanTensor& t : plan.tensors) LATHE_TRY(t.type.shape.evaluate(point).status());
+  const auto holds = [&](const Bindings& at, bool filled) -> Status {
+    for (const Constraint& c : plan.constraints) LATHE_TRY(c.check(at));
+    for (const PlanTensor& t : plan.tensors) {
+      const Shape shape = LATHE_TRY(t.type.shape.evaluate(at));
+      if (filled && shape.count().is(0)) return invalid("tensor '{}' is empty", t.name);
+    }
     return {};
   };
-  Status first = holds();
-  if (first.ok()) return point;
-  // Sizes that nobody gave may not suit the network; others that networks are written for may.
-  for (const int64_t size : {224, 320, 64, 384, 512, 640, 32, 16, 1}) {
-    for (const SymbolRange& r : plan.symbols) {
-      const bool free = r.min == 0 && r.max == INT64_MAX;
-      if (free && r.opt != 1) point[r.name] = size;
+  const Status first = holds(point, false);
+  // Sizes that nobody gave may not suit the network; others that networks are written for may: a
+  // second of sound is the last. Better none that leaves nothing to compute.
+  for (const bool filled : {true, false}) {
+    if (holds(point, filled).ok()) return point;
+    for (const int64_t size : {224, 320, 64, 384, 512, 640, 32, 16, 1, 1024, 4096, 16000}) {
+      Bindings other = point;
+      for (const SymbolRange& r : plan.symbols) {
+        const bool free = r.min == 0 && r.max == INT64_MAX;
+        if (free && r.opt != 1) other[r.name] = size;
+      }
+      if (holds(other, filled).ok()) return other;
     }
-    if (holds().ok()) return point;
   }
-  return std::move(first)
+  return Status(first)
       .at("no sizes to tune at")
       .with_cure("give the sizes with --shapes or --opt-shapes");
 }
