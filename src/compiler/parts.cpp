@@ -63,7 +63,7 @@ class Parts {
     std::vector<Place> at;
     Dim start = 0;
     for (const TensorType& t : step.op.in) {
-      if (!t.shape[axis].provably_nonnegative()) return {};
+      if (!t.shape[axis].provably_nonnegative() || !is_part(t, step.op.out[0], axis)) return {};
       at.push_back({whole, axis, start});
       start = start + t.shape[axis];
     }

@@ -140,6 +140,13 @@ Dim slice_start(const Step& s, int axis) {
   return 0;
 }
 
+bool is_part(const TensorType& part, const TensorType& whole, int axis) {
+  for (int d = 0; d < whole.rank(); ++d) {
+    if (d != axis && !(part.shape[d] == whole.shape[d])) return false;
+  }
+  return true;
+}
+
 void erase_steps(Plan& plan, const std::vector<bool>& dead) {
   size_t kept = 0;
   for (size_t s = 0; s < plan.steps.size(); ++s) {

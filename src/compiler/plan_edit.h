@@ -46,6 +46,8 @@ int positive_axis(int64_t axis, const TensorType& type);
 // The one axis along which a plain Slice takes neighbouring elements, or -1; where it starts there.
 int slice_axis(const Step& s);
 Dim slice_start(const Step& s, int axis);
+// Whether the sizes along all other axes are those of the whole, by what their expressions say.
+bool is_part(const TensorType& part, const TensorType& whole, int axis);
 void erase_steps(Plan& plan, const std::vector<bool>& dead);
 // Drops tensors, constants that nothing names, and renumbers. Steps whose results nobody reads go
 // too.

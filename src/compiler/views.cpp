@@ -32,7 +32,8 @@ bool reshape_is_view(const TensorType& from, const TensorType& to) {
     const std::vector<int> order = memory_order(t);
     return std::is_sorted(order.begin(), order.end());
   };
-  return row_like(from) && row_like(to);
+  // Where only the run shows that there are as many elements, a copy stays.
+  return row_like(from) && row_like(to) && from.shape.count() == to.shape.count();
 }
 
 // Result dimension d is operand dimension perm[d]: the same bytes when memory runs over the same
@@ -95,10 +96,10 @@ bool folds_spatial(const Step& s) {
   return s.op.def->is("Reshape") && to.layout == Layout::ChannelsLast && folds_pixels(from, to);
 }
 
-// Whether [start, start + part) of the whole along `axis` is one piece of memory: nothing larger
-// than 1 lies outside that axis.
+// Whether `part` is one piece of the whole's memory, cut along `axis`: nothing larger than 1 lies
+// outside that axis.
 bool is_dense_part(const TensorType& part, const TensorType& whole, int axis) {
-  if (!is_plain(whole) || part.layout != whole.layout) return false;
+  if (!is_plain(whole) || part.layout != whole.layout || !is_part(part, whole, axis)) return false;
   const std::vector<int> order = memory_order(whole);
   return order.empty() || order.front() == axis || whole.shape[axis].is(1);
 }

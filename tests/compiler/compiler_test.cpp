@@ -148,6 +148,22 @@ TEST(Fusing, WhatOnlyARunShowsToBeEqualIsNotReliedOn) {
                            "  return y=%y\n}\n";
   for (const int64_t n : {7, 1}) expect_right_in_all_ways(text, {{"h", n}, {"k", n}});
 }
+// A deviation from the mean, as torch.std writes it: the mean has an axis that the result lacks.
+TEST(Fusing, AReductionThatDropsItsAxisHasExpressionsOnBothSides) {
+  const std::string text =
+      "graph g(%x: f32[3,4,50], %m: f32[3,4,1]) {\n" +
+      pointwise("a", "(a:f32, b:f32) -> let t = sub(a, b) in mul(t, t)", "%x, %m") +
+      "  %r = Reduce{kind=\"mean\", axes=[2], keepdims=0}(%a)\n" +
+      pointwise("y", "(a:f32) -> sqrt(a)", "%r") + "  return y=%y\n}\n";
+  expect_right_in_all_ways(text);
+}
+TEST(Fusing, WhatIsMadeFromNothingTakesNoExpression) {
+  const std::string text =
+      "graph g(%x: f32[h]) {\n  %i = Iota{start=i64[] {0}, step=i64[] {1}, count=dims[h]}()\n" +
+      pointwise("a", "(a:i64) -> add(cast(a, f32), 0.5)", "%i") + pointwise("y", kAdd, "%a, %x") +
+      "  return y=%y\n}\n";
+  for (const int64_t n : {7, 0}) expect_right_in_all_ways(text, {{"h", n}});
+}
 TEST(Fusing, ASoftmaxTakesWhatStandsBeforeAndBehind) {
   const std::string text = "graph g(%x: f32[2,5,9], %m: f32[5,9]) {\n" +
                            pointwise("a", "(a:f32, b:f32) -> add(mul(a, 0.5), b)", "%x, %m") +
@@ -168,6 +184,20 @@ TEST(Views, ReshapesAndDensePartsCostNothing) {
   expect_right_in_all_ways(text);
 }
 
+TEST(Views, AReshapeThatOnlyTheRunShowsToFitIsACopy) {
+  const std::string text = "graph g(%x: f32[h,6], %k: f32[k,3]) {\n" +
+                           pointwise("a", "(a:f32) -> exp(a)", "%x") +
+                           "  %r = Reshape{shape=dims[2*k, 3]}(%a)\n" +
+                           pointwise("y", kRelu, "%r") + "  return y=%y, k=%k\n}\n";
+  for (const int64_t n : {4, 0}) expect_right_in_all_ways(text, {{"h", n}, {"k", n}});
+}
+TEST(Views, PartsThatOnlyTheRunShowsToFitAreCopied) {
+  const std::string text =
+      "graph g(%x: f32[2,h,6], %z: f32[3,k,6]) {\n" + pointwise("a", "(a:f32) -> exp(a)", "%x") +
+      pointwise("b", "(a:f32) -> tanh(a)", "%z") + "  %c = Concat{axis=0}(%a, %b)\n" +
+      pointwise("y", kRelu, "%c") + "  return y=%y\n}\n";
+  for (const int64_t n : {4, 0}) expect_right_in_all_ways(text, {{"h", n}, {"k", n}});
+}
 TEST(Views, ConcatenationsOfConcatenationsAreInOnePlace) {
   const std::string text =
       "graph g(%x: f32[2,4], %z: f32[3,4]) {\n" + pointwise("a", "(a:f32) -> exp(a)", "%x") +
