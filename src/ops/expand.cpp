@@ -10,9 +10,9 @@ constexpr AttrDef kAttrs[] = {
 };
 
 // Both shapes are concrete; a dimension that x lacks or has once does not move in x.
-Affine source_of(std::span<const int64_t> x, size_t rank) {
+AffineIndex source_of(std::span<const int64_t> x, size_t rank) {
   const std::vector<int64_t> strides = row_strides(x);
-  Affine from;
+  AffineIndex from;
   from.strides.resize(rank);
   for (size_t d = 0; d < x.size(); ++d) {
     from.strides[rank - x.size() + d] = x[d] == 1 ? 0 : strides[d];

@@ -31,8 +31,8 @@ Status reference_gather_elements(const RefArgs& args) {
   const int rank = static_cast<int>(sizes.size());
   const auto axis = static_cast<size_t>(LATHE_TRY(axis_of(args.op.attrs, "axis", rank)));
   const HostTensor& indices = args.in[1];
-  const Affine index_of{0, row_strides(indices.shape().sizes())};
-  const Affine from{0, row_strides(sizes)};
+  const AffineIndex index_of{0, row_strides(indices.shape().sizes())};
+  const AffineIndex from{0, row_strides(sizes)};
   Status failure;
   LATHE_TRY(move_elements(args, [&](const int64_t* c) {
     const int64_t at = index_of(c);

@@ -3,7 +3,7 @@
 // What the operators that only move elements share: where an output element comes from, written
 // once and used for tensors (the reference) and for known contents (inference) alike.
 //
-//   Affine from = ...;                 // y[c] is x[offset + sum(c[d] * strides[d])]
+//   AffineIndex from = ...;            // y[c] is x[offset + sum(c[d] * strides[d])]
 //   move_contents(ctx, from);          // at inference
 //   return move_elements(args, from);  // in the reference
 #include <cstddef>
@@ -25,7 +25,7 @@ inline constexpr int64_t kZeroElement = -1;
 // The coordinates of linear index `at`, as "[1, 0]": for messages.
 std::string position(int64_t at, std::span<const int64_t> sizes);
 
-struct Affine {
+struct AffineIndex {
   int64_t offset = 0;
   std::vector<int64_t> strides;
   int64_t operator()(const int64_t* c) const {

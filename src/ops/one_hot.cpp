@@ -37,7 +37,7 @@ Status reference_one_hot(const RefArgs& args) {
   const int axis = LATHE_TRY(axis_of(args.op.attrs, "axis", rank));
   const int64_t depth = args.op.out[0].shape[axis].value();
   // The new axis does not move in the indices.
-  Affine index_of{0, row_strides(indices.shape().sizes())};
+  AffineIndex index_of{0, row_strides(indices.shape().sizes())};
   index_of.strides.insert(index_of.strides.begin() + axis, 0);
   ElementSink sink(args.out[0]);
   for_each(args.box, [&](const int64_t* c, int64_t at) {

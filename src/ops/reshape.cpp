@@ -19,7 +19,7 @@ Status infer_reshape(InferContext& ctx) {
 }
 
 Status reference_reshape(const RefArgs& args) {
-  return move_elements(args, Affine{0, row_strides(args.op.out[0].shape.sizes())});
+  return move_elements(args, AffineIndex{0, row_strides(args.op.out[0].shape.sizes())});
 }
 
 Cost cost_reshape(const OpInstance&) { return {}; }

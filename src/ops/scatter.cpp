@@ -88,7 +88,7 @@ class Magnitude {
 
 Status replace(const RefArgs& args, std::span<const int64_t> targets) {
   const BoxPlaces places(args.box, args.op.out[0].shape);
-  const Affine from{0, row_strides(args.op.in[0].shape.sizes())};
+  const AffineIndex from{0, row_strides(args.op.in[0].shape.sizes())};
   ElementSink sink(args.out[0]);
   for_each(args.box, [&](const int64_t* c, int64_t at) { sink.put(at, args.in[0], from(c)); });
   for (size_t u = 0; u < targets.size(); ++u) {
@@ -132,7 +132,7 @@ Status require_scatter_types(const InferContext& ctx) {
 Status scatter(const RefArgs& args, std::span<const int64_t> targets) {
   const Combine how = LATHE_TRY(combine_of(args.op.attrs));
   if (how == Combine::Replace) return replace(args, targets);
-  LATHE_TRY(move_elements(args, Affine{0, row_strides(args.op.in[0].shape.sizes())}));
+  LATHE_TRY(move_elements(args, AffineIndex{0, row_strides(args.op.in[0].shape.sizes())}));
   visit_number(args.op.in[0].dtype, [&]<class T>() { accumulate<T>(args, targets, how); });
   return {};
 }

@@ -37,7 +37,7 @@ Status reference_scatter_elements(const RefArgs& args) {
   const std::vector<int64_t> sizes = args.op.in[0].shape.sizes();
   const int rank = static_cast<int>(sizes.size());
   const auto axis = static_cast<size_t>(LATHE_TRY(axis_of(args.op.attrs, "axis", rank)));
-  const Affine to{0, row_strides(sizes)};
+  const AffineIndex to{0, row_strides(sizes)};
   std::vector<int64_t> targets;
   Status failure;
   for_each(Box::whole(indices.shape()), [&](const int64_t* c, int64_t at) {

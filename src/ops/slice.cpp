@@ -35,8 +35,8 @@ Status require_inside(InferContext& ctx, size_t k, int axis, const Dim& size) {
 }
 
 // Everything is concrete and verified.
-Affine source_of(std::span<const int64_t> sizes, std::span<const Dim> y, const Attrs& attrs) {
-  Affine from{0, row_strides(sizes)};
+AffineIndex source_of(std::span<const int64_t> sizes, std::span<const Dim> y, const Attrs& attrs) {
+  AffineIndex from{0, row_strides(sizes)};
   for (const Dim& d : y) {
     if (d.is(0)) return from;
   }

@@ -10,9 +10,9 @@ constexpr AttrDef kAttrs[] = {
 };
 
 // perm is verified and x is concrete.
-Affine source_of(std::span<const int64_t> sizes, const Ints& perm) {
+AffineIndex source_of(std::span<const int64_t> sizes, const Ints& perm) {
   const std::vector<int64_t> strides = row_strides(sizes);
-  Affine from;
+  AffineIndex from;
   for (int64_t axis : perm) from.strides.push_back(strides[static_cast<size_t>(axis)]);
   return from;
 }

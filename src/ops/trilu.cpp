@@ -12,7 +12,7 @@ constexpr AttrDef kAttrs[] = {
 
 auto source_of(std::vector<int64_t> sizes, const Attrs& attrs) {
   const bool upper = attrs.i("upper") != 0;
-  return [from = Affine{0, row_strides(sizes)}, upper, k = attrs.i("k")](const int64_t* c) {
+  return [from = AffineIndex{0, row_strides(sizes)}, upper, k = attrs.i("k")](const int64_t* c) {
     const size_t rank = from.strides.size();
     const int64_t diagonal = c[rank - 1] - c[rank - 2];
     const bool kept = upper ? diagonal >= k : diagonal <= k;

@@ -119,7 +119,7 @@ bool Dim::provably_nonnegative() const { return range_of(*this).lo >= 0; }
 Result<int64_t> Dim::evaluate(const Bindings& values) const {
   if (is_constant()) return constant_;
   int64_t sum = 0;
-  for (const Term& t : poly_->terms) {
+  for (const DimTerm& t : poly_->terms) {
     int64_t product = t.coefficient;
     for (const AtomRef& f : t.factors) {
       int64_t v = LATHE_TRY(evaluate_atom(*f, values));
@@ -133,7 +133,7 @@ Result<int64_t> Dim::evaluate(const Bindings& values) const {
 Dim Dim::substitute(const std::map<std::string, Dim, std::less<>>& values) const {
   if (is_constant()) return *this;
   Dim sum = 0;
-  for (const Term& t : poly_->terms) {
+  for (const DimTerm& t : poly_->terms) {
     Dim product = t.coefficient;
     for (const AtomRef& f : t.factors) {
       Dim factor = DimBuilder::from_term(Monomial(1, f), 1);
@@ -151,7 +151,7 @@ Dim Dim::substitute(const std::map<std::string, Dim, std::less<>>& values) const
 
 void Dim::collect_symbols(std::set<std::string>& into) const {
   if (is_constant()) return;
-  for (const Term& t : poly_->terms) {
+  for (const DimTerm& t : poly_->terms) {
     for (const AtomRef& f : t.factors) {
       if (f->kind == AtomKind::Symbol) into.insert(f->name);
       f->a.collect_symbols(into);

@@ -10,7 +10,7 @@
 namespace lathe {
 namespace {
 
-using Terms = std::vector<Term>;
+using Terms = std::vector<DimTerm>;
 
 const Dim* first_error(const Dim& a, const Dim& b) {
   if (DimBuilder::is_error(a)) return &a;
@@ -32,7 +32,7 @@ Dim divide_constants(int64_t a, int64_t b) {
 int64_t quotient(int64_t a, int64_t b) { return floor_div(a, b); }
 
 Monomial common_factors(Monomial common, const Dim& d) {
-  for (const Term& t : DimBuilder::terms(d)) {
+  for (const DimTerm& t : DimBuilder::terms(d)) {
     Monomial shared;
     for (const AtomRef& f : common) {
       Monomial with = multiply(shared, {f});
@@ -45,7 +45,7 @@ Monomial common_factors(Monomial common, const Dim& d) {
 
 int64_t content(const Dim& d) {
   int64_t g = 0;
-  for (const Term& t : DimBuilder::terms(d)) g = magnitude_gcd(g, t.coefficient);
+  for (const DimTerm& t : DimBuilder::terms(d)) g = magnitude_gcd(g, t.coefficient);
   return g;
 }
 
@@ -66,9 +66,9 @@ struct Split {
   Dim whole;
   Dim rest;
 };
-Split split_by(const Dim& a, const Term& b) {
+Split split_by(const Dim& a, const DimTerm& b) {
   Terms whole, rest;
-  for (Term& t : DimBuilder::terms(a)) {
+  for (DimTerm& t : DimBuilder::terms(a)) {
     auto factors = divide(t.factors, b.factors);
     if (!factors || (b.coefficient == -1 && t.coefficient == Range::kLow)) {
       rest.push_back(std::move(t));
@@ -84,19 +84,19 @@ Split split_by(const Dim& a, const Term& b) {
 
 // Of the nonconstant terms and c.
 int64_t gcd_with(const Dim& a, int64_t c) {
-  for (const Term& t : DimBuilder::terms(a)) {
+  for (const DimTerm& t : DimBuilder::terms(a)) {
     if (!t.factors.empty()) c = magnitude_gcd(c, t.coefficient);
   }
   return c;
 }
 
-Dim divide_floor(const Dim& a, int64_t g) { return split_by(a, Term{{}, g}).whole; }
+Dim divide_floor(const Dim& a, int64_t g) { return split_by(a, DimTerm{{}, g}).whole; }
 
 // floordiv(floordiv(x, k) + y, c)  ->  floordiv(x + k*y, k*c), for one such inner atom.
 std::optional<Dim> merge_inner_division(const Dim& a, int64_t c) {
   const Atom* inner = nullptr;
   Terms others;
-  for (Term& t : DimBuilder::terms(a)) {
+  for (DimTerm& t : DimBuilder::terms(a)) {
     bool fits = t.factors.size() == 1 && t.coefficient == 1 &&
                 t.factors[0]->kind == AtomKind::FloorDiv && t.factors[0]->b.is_constant() &&
                 t.factors[0]->b.value() > 0;
@@ -122,7 +122,7 @@ Dim floor_div_positive(const Dim& a, int64_t c) {
     Dim rounded = Dim(c - 1) - a;
     if (!DimBuilder::is_error(rounded)) return Dim(0) - floor_div_positive(rounded, c);
   }
-  Split s = split_by(a, Term{{}, c});
+  Split s = split_by(a, DimTerm{{}, c});
   int64_t g = gcd_with(s.rest, c);
   if (g > 1) return s.whole + floor_div_positive(divide_floor(s.rest, g), c / g);
   if (s.rest.is_constant()) return s.whole;
@@ -133,12 +133,12 @@ Dim floor_div_positive(const Dim& a, int64_t c) {
 }
 
 Dim mod_positive(const Dim& a, int64_t c) {
-  Dim rest = split_by(a, Term{{}, c}).rest;
+  Dim rest = split_by(a, DimTerm{{}, c}).rest;
   if (rest.is_constant()) return rest;
   int64_t g = gcd_with(rest, c);
   if (g > 1) {
     // mod(g*x + r, g*c)  ->  g*mod(x + floor(r/g), c) + mod(r, g)
-    Split s = split_by(rest, Term{{}, g});
+    Split s = split_by(rest, DimTerm{{}, g});
     return g * mod_positive(s.whole, c / g) + s.rest;
   }
   Range r = range_of(rest);
@@ -146,16 +146,16 @@ Dim mod_positive(const Dim& a, int64_t c) {
   return DimBuilder::opaque(AtomKind::Mod, rest, c);
 }
 
-std::optional<Term> divide_term(const Term& a, const Term& b) {
+std::optional<DimTerm> divide_term(const DimTerm& a, const DimTerm& b) {
   if (b.coefficient == -1 && a.coefficient == Range::kLow) return std::nullopt;
   auto factors = divide(a.factors, b.factors);
   if (!factors || a.coefficient % b.coefficient != 0) return std::nullopt;
-  return Term{*std::move(factors), a.coefficient / b.coefficient};
+  return DimTerm{*std::move(factors), a.coefficient / b.coefficient};
 }
 
-std::optional<Dim> divide_by_monomial(const Dim& a, const Term& b) {
+std::optional<Dim> divide_by_monomial(const Dim& a, const DimTerm& b) {
   Terms out;
-  for (const Term& t : DimBuilder::terms(a)) {
+  for (const DimTerm& t : DimBuilder::terms(a)) {
     auto q = divide_term(t, b);
     if (!q) return std::nullopt;
     out.push_back(*std::move(q));

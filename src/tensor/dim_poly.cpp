@@ -20,10 +20,10 @@ int compare_atoms(const Atom& a, const Atom& b) {
 bool comes_first(const AtomRef& a, const AtomRef& b) { return compare_atoms(*a, *b) < 0; }
 
 // Merges equal neighbours of sorted terms; false on overflow.
-bool merge_equal(std::vector<Term>& terms) {
+bool merge_equal(std::vector<DimTerm>& terms) {
   size_t out = 0;
   for (size_t i = 0; i < terms.size();) {
-    Term t = std::move(terms[i++]);
+    DimTerm t = std::move(terms[i++]);
     for (; i < terms.size() && compare(t.factors, terms[i].factors) == 0; ++i) {
       auto sum = checked_add(t.coefficient, terms[i].coefficient);
       if (!sum) return false;
@@ -105,7 +105,7 @@ Range operator*(Range a, Range b) {
 Range range_of(const Dim& d) {
   if (d.is_constant()) return {d.value(), d.value()};
   Range sum{0, 0};
-  for (const Term& t : DimBuilder::terms(d)) {
+  for (const DimTerm& t : DimBuilder::terms(d)) {
     Range r{1, 1};
     for (const AtomRef& f : t.factors) r = r * f->range;
     sum = sum + r * Range{t.coefficient, t.coefficient};
@@ -149,15 +149,16 @@ const char* function_name(AtomKind kind) {
   return nullptr;
 }
 
-Dim DimBuilder::from_terms(std::vector<Term> terms) {
-  std::sort(terms.begin(), terms.end(),
-            [](const Term& a, const Term& b) { return lathe::compare(a.factors, b.factors) < 0; });
+Dim DimBuilder::from_terms(std::vector<DimTerm> terms) {
+  std::sort(terms.begin(), terms.end(), [](const DimTerm& a, const DimTerm& b) {
+    return lathe::compare(a.factors, b.factors) < 0;
+  });
   if (!merge_equal(terms)) return error(kOverflow);
   if (terms.empty()) return 0;
   if (terms.size() == 1 && terms[0].factors.empty()) return terms[0].coefficient;
   if (terms.size() > kMaxDimTerms) return error(kTooComplex);
   Dim::Poly poly;
-  for (const Term& t : terms) {
+  for (const DimTerm& t : terms) {
     ++poly.nodes;
     for (const AtomRef& f : t.factors) {
       poly.nodes += f->nodes;
@@ -173,7 +174,7 @@ Dim DimBuilder::from_terms(std::vector<Term> terms) {
 
 // Filled, not given as braced lists, which would copy their elements.
 Dim DimBuilder::from_term(Monomial factors, int64_t coefficient) {
-  std::vector<Term> terms(1);
+  std::vector<DimTerm> terms(1);
   terms[0].factors = std::move(factors);
   terms[0].coefficient = coefficient;
   return from_terms(std::move(terms));
@@ -200,16 +201,16 @@ bool DimBuilder::is_error(const Dim& d) {
   return a != nullptr && a->kind == AtomKind::Error;
 }
 
-std::vector<Term> DimBuilder::terms(const Dim& d) {
+std::vector<DimTerm> DimBuilder::terms(const Dim& d) {
   if (d.poly_) return d.poly_->terms;
-  std::vector<Term> constant(d.constant_ == 0 ? 0 : 1);
+  std::vector<DimTerm> constant(d.constant_ == 0 ? 0 : 1);
   if (!constant.empty()) constant[0].coefficient = d.constant_;
   return constant;
 }
 
 const Atom* DimBuilder::sole_atom(const Dim& d) {
   if (!d.poly_ || d.poly_->terms.size() != 1) return nullptr;
-  const Term& t = d.poly_->terms[0];
+  const DimTerm& t = d.poly_->terms[0];
   return t.factors.size() == 1 && t.coefficient == 1 ? t.factors[0].get() : nullptr;
 }
 
@@ -230,8 +231,8 @@ Dim DimBuilder::add(const Dim& a, const Dim& b, int64_t scale_b) {
   if (is_error(a)) return a;
   if (is_error(b)) return b;
   if (b.is(0)) return a;
-  std::vector<Term> sum = terms(a);
-  for (Term& t : terms(b)) {
+  std::vector<DimTerm> sum = terms(a);
+  for (DimTerm& t : terms(b)) {
     auto scaled = checked_mul(t.coefficient, scale_b);
     if (!scaled) return error(kOverflow);
     sum.push_back({std::move(t.factors), *scaled});
@@ -245,13 +246,13 @@ Dim DimBuilder::multiply(const Dim& a, const Dim& b) {
   if (a.is(0) || b.is(0)) return 0;
   if (a.is(1)) return b;
   if (b.is(1)) return a;
-  std::vector<Term> x = terms(a), y = terms(b), out;
+  std::vector<DimTerm> x = terms(a), y = terms(b), out;
   int64_t work = static_cast<int64_t>(nodes(a)) * static_cast<int64_t>(y.size()) +
                  static_cast<int64_t>(nodes(b)) * static_cast<int64_t>(x.size());
   if (work > int64_t{16} * kMaxDimNodes) return error(kTooComplex);
   out.reserve(x.size() * y.size());
-  for (const Term& s : x) {
-    for (const Term& t : y) {
+  for (const DimTerm& s : x) {
+    for (const DimTerm& t : y) {
       auto coefficient = checked_mul(s.coefficient, t.coefficient);
       if (!coefficient) return error(kOverflow);
       out.push_back({lathe::multiply(s.factors, t.factors), *coefficient});

@@ -39,14 +39,14 @@ struct Atom {
 using AtomRef = std::shared_ptr<const Atom>;
 using Monomial = std::vector<AtomRef>;  // sorted; a repeated atom is a power
 
-struct Term {
+struct DimTerm {
   Monomial factors;  // empty: the constant term
   int64_t coefficient = 0;
 };
 
 // Terms sorted by `before`, distinct, with nonzero coefficients; never a lone constant.
 struct Dim::Poly {
-  std::vector<Term> terms;
+  std::vector<DimTerm> terms;
   int depth = 0;
   int nodes = 0;
 };
@@ -63,14 +63,14 @@ inline constexpr const char* kTooComplex = "too_complex";
 
 struct DimBuilder {
   // The terms, sorted or not, equal monomials merged.
-  static Dim from_terms(std::vector<Term> terms);
+  static Dim from_terms(std::vector<DimTerm> terms);
   static Dim from_term(Monomial factors, int64_t coefficient);
   static Dim from_atom(Atom atom);
   // floordiv, truncdiv, mod, min, max or broadcast left as an atom.
   static Dim opaque(AtomKind kind, const Dim& a, const Dim& b);
   static Dim error(const char* which);
   static bool is_error(const Dim& d);
-  static std::vector<Term> terms(const Dim& d);  // a constant has one term, 0 none
+  static std::vector<DimTerm> terms(const Dim& d);  // a constant has one term, 0 none
   static int depth(const Dim& d) { return d.poly_ ? d.poly_->depth : 0; }
   static int nodes(const Dim& d) { return d.poly_ ? d.poly_->nodes : 1; }
   // The atom that d is, alone and with coefficient 1, or null.

@@ -15,7 +15,7 @@ std::string print_atom(const Atom& atom) {
                      atom.b.to_string());
 }
 
-std::string print_term(const Term& t, int64_t coefficient) {
+std::string print_term(const DimTerm& t, int64_t coefficient) {
   std::string out;
   if (coefficient == -1 && !t.factors.empty()) {
     out = "-";
@@ -164,7 +164,7 @@ class Parser {
 std::string Dim::to_string() const {
   if (is_constant()) return std::to_string(constant_);
   std::string out;
-  for (const Term& t : poly_->terms) {
+  for (const DimTerm& t : poly_->terms) {
     bool minus = !out.empty() && t.coefficient < 0 && t.coefficient != Range::kLow;
     if (!out.empty()) out += minus ? " - " : " + ";
     out += print_term(t, minus ? -t.coefficient : t.coefficient);

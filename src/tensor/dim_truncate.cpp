@@ -24,10 +24,10 @@ Dim trunc_div(const Dim& a, const Dim& b) {
 
 Dim with_floors(const Dim& d, std::vector<Dim>& nonnegative) {
   Dim sum = 0;
-  for (const Term& t : DimBuilder::terms(d)) {
+  for (const DimTerm& t : DimBuilder::terms(d)) {
     Dim product = t.coefficient;
     for (const AtomRef& f : t.factors) {
-      Dim factor = DimBuilder::from_terms({Term{{f}, 1}});
+      Dim factor = DimBuilder::from_terms({DimTerm{{f}, 1}});
       const bool truncates = f->kind == AtomKind::TruncDiv;
       if (truncates || f->kind == AtomKind::FloorDiv || f->kind == AtomKind::Mod) {
         const Dim a = with_floors(f->a, nonnegative), b = with_floors(f->b, nonnegative);

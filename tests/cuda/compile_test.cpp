@@ -36,7 +36,7 @@ TEST(CudaCompile, EveryKernelOfEveryCaseCompilesForEveryGpu) {
   const bool all_gpus = std::getenv("LATHE_ALL_GPUS") != nullptr;
   std::map<std::string, int> texts_of;
   std::set<std::string> seen;
-  for (const Subject& s : subjects()) {
+  for (const CudaSubject& s : subjects()) {
     for (const Tactic* t : cuda::tactics()) {
       if (t->source == nullptr || t->op != s.op.def->name) continue;
       if (!t->supports(s.op, gpu(90))) continue;

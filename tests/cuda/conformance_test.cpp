@@ -70,7 +70,7 @@ class CudaConformance : public testing::Test {
     std::vector<TestBuffer> out;
     std::vector<void*> in_at, out_at;
   };
-  Result<Bench> make_bench(const Subject& s) {
+  Result<Bench> make_bench(const CudaSubject& s) {
     Bench b;
     for (size_t k = 0; k < s.op.in.size(); ++k) {
       b.in.emplace_back();
@@ -89,7 +89,7 @@ class CudaConformance : public testing::Test {
     return b;
   }
 
-  Status run_and_compare(const Prepared& p, const Subject& s, Bench& b, void* workspace,
+  Status run_and_compare(const Prepared& p, const CudaSubject& s, Bench& b, void* workspace,
                          const Expectation& expected, const Config& c, Counts& counts,
                          bool captured) {
     for (TestBuffer& o : b.out) LATHE_TRY(o.poison(*stream_));
@@ -116,8 +116,8 @@ class CudaConformance : public testing::Test {
     return {};
   }
 
-  Status try_config(const Tactic& t, const Config& c, const Subject& s, const Expectation& expected,
-                    Counts& counts) {
+  Status try_config(const Tactic& t, const Config& c, const CudaSubject& s,
+                    const Expectation& expected, Counts& counts) {
     Packs packs;
     const std::vector<std::byte> blob = LATHE_TRY(cubin(t, s.op, c));
     std::vector<HostTensor> constants(s.op.in.size());
@@ -145,7 +145,7 @@ class CudaConformance : public testing::Test {
         .at("captured");
   }
 
-  void try_subject(const Subject& s, bool references) {
+  void try_subject(const CudaSubject& s, bool references) {
     std::optional<Expectation> expected;
     for (const Tactic* t : gpu_->tactics()) {
       const bool mine = t->op == s.op.def->name || (references && t->op == "*");
@@ -192,7 +192,7 @@ class CudaConformance : public testing::Test {
 
 TEST_F(CudaConformance, EveryTacticAgreesWithTheReferenceOnEveryCase) {
   size_t number = 0;
-  for (const Subject& s : subjects()) {
+  for (const CudaSubject& s : subjects()) {
     try_subject(s, number++ % 8 == 0);
     if (HasFatalFailure()) return;
   }

@@ -108,7 +108,7 @@ class Collector {
     Result<std::vector<HostTensor>> all = make_inputs(*op, inputs, 5);
     if (all.ok()) out_.push_back({c.where() + how, *std::move(op), *std::move(all)});
   }
-  std::vector<Subject> take() { return std::move(out_); }
+  std::vector<CudaSubject> take() { return std::move(out_); }
 
   Collector() {
     const char* text = std::getenv("LATHE_SHARD");
@@ -121,7 +121,7 @@ class Collector {
 
  private:
   size_t number_ = 0, shard_ = 0, shards_ = 1;
-  std::vector<Subject> out_;
+  std::vector<CudaSubject> out_;
 };
 
 std::string cases_folder() {
@@ -131,7 +131,7 @@ std::string cases_folder() {
 
 }  // namespace
 
-std::vector<Subject> subjects() {
+std::vector<CudaSubject> subjects() {
   Collector all;
   for (const OpDef* def : all_ops()) {
     Result<std::vector<Case>> cases = load_cases(*def, cases_folder());

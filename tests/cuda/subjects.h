@@ -9,13 +9,13 @@
 
 namespace lathe {
 
-struct Subject {
+struct CudaSubject {
   std::string where;  // "softmax.cases:3: ... with an epilogue"
   OpInstance op;
   std::vector<HostTensor> inputs;
 };
 
 // The environment variable LATHE_SHARD="3/16" takes every 16th, from the third.
-std::vector<Subject> subjects();
+std::vector<CudaSubject> subjects();
 
 }  // namespace lathe

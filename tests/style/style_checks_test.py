@@ -80,6 +80,28 @@ class Layers(Tree):
         self.assertIn("not above it in the list", text)
 
 
+class Types(Tree):
+    def check(self, a, b):
+        self.write("src/base/a.h", a)
+        self.write("src/ops/b.cpp", b)
+        return self.run_tool("check_types.py")[0]
+
+    def test_names_a_type_that_is_defined_twice(self):
+        one = "namespace lathe {\nstruct Term {\n  struct Part { int a; };\n};\n}\n"
+        for two in ("namespace lathe {\nclass Term final : public Base {\n};\n}",
+                    "namespace lathe {\nnamespace {\nint a;\n}\nstruct Term {};\n}",
+                    "namespace lathe { enum class Term : int { A }; }"):
+            self.assertEqual(self.check(one, two), 1, two)
+
+    def test_accepts_what_is_apart(self):
+        one = "namespace lathe {\nstruct Term {\n  struct Part { int a; };\n};\n}\n"
+        for two in ("namespace lathe {\nnamespace {\nstruct Term {};\n}\n}",
+                    "namespace lathe::cpu {\nstruct Term {};\n}", "namespace lathe { class Term; }",
+                    "namespace lathe {\nstruct Part {};\nstruct Other { struct Term {}; };\n}",
+                    "namespace lathe {\n// struct Term {\nvoid f(struct Term t) { g({}); }\n}"):
+            self.assertEqual(self.check(one, two), 0, two)
+
+
 class Try(Tree):
     def check(self, body):
         self.write("src/base/a.cpp", f"Status f() {{\n{body}\n  return {{}};\n}}\n")
