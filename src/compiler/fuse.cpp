@@ -12,8 +12,6 @@ namespace {
 constexpr size_t kMaxOperands = 24;  // of a fused step: kernels pass pointers as arguments
 constexpr size_t kMaxExprNodes = 160;
 
-bool is_pointwise(const Step& s) { return s.op.def->is("Pointwise"); }
-
 Fusion fusion_of(const Step& anchor) {
   Fusion f = anchor.op.fusion;
   if (!f.empty()) return f;

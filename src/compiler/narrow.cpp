@@ -15,8 +15,6 @@ bool is_anchor(const Step& s) {
   return op == "Conv" || op == "Deconv" || op == "MatMul" || op == "Attention";
 }
 
-bool is_pointwise(const Step& s) { return s.op.def->is("Pointwise"); }
-
 // Moves bytes or picks among them: its result has its operand's type and values.
 bool is_transparent(const Step& s) {
   static constexpr std::string_view kOps[] = {"Reshape", "Transpose", "Slice", "Concat", "Expand",

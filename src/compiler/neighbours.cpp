@@ -8,8 +8,6 @@
 namespace lathe {
 namespace {
 
-bool is_pointwise(const Step& s) { return s.op.def->is("Pointwise"); }
-
 bool takes_prologue(const Step& s) {
   return s.op.def->is("Normalize") || s.op.def->is("Softmax") || s.op.def->is("Reduce");
 }

@@ -34,6 +34,7 @@ TensorId add_tensor(Plan& plan, std::string name, TensorType type);
 TensorId add_constant(Plan& plan, std::string name, HostTensor value);
 // Keeps constant_in of every step true to its operands.
 void mark_constants(const Plan& plan, Step& step);
+inline bool is_pointwise(const Step& s) { return s.op.def->is("Pointwise"); }
 // Appends the operand unless it stands there from `first` on; its number among `ids`.
 int operand_number(std::vector<TensorId>& ids, std::vector<TensorType>& types, TensorId id,
                    const TensorType& type, size_t first);

@@ -51,9 +51,7 @@ Result<bool> hoist(Rewriter& rw, Node* slice, const std::vector<Node*>& chain) {
   const auto part = m.slice(axis, a.dims("starts")[0], a.dims("sizes")[0]);
   if (!part) return false;
   rw.before(slice);
-  Attrs attrs;
-  attrs.set("axes", Ints{part->axis}).set("steps", Ints{1});
-  attrs.set("starts", Dims{part->start}).set("sizes", Dims{part->size});
+  Attrs attrs = slice_attrs(part->axis, part->start, part->size);
   Value* v = LATHE_TRY(rw.add("Slice", {source}, std::move(attrs), slice->name));
   v = LATHE_TRY(add_movement(rw, v, m.plan(), slice->out()->type.shape, slice->name));
   rw.replace(slice->out(), v);

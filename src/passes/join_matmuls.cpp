@@ -59,9 +59,7 @@ Status join(Rewriter& rw, const std::vector<Node*>& group, bool flipped, bool bi
   Value* all = LATHE_TRY(rw.add("MatMul", std::move(operands), group[0]->op.attrs, name));
   int64_t start = 0;
   for (Node* n : group) {
-    Attrs attrs;
-    attrs.set("axes", Ints{all->type.rank() - 1}).set("steps", Ints{1});
-    attrs.set("starts", Dims{start}).set("sizes", Dims{columns(*n)});
+    Attrs attrs = slice_attrs(all->type.rank() - 1, start, columns(*n));
     rw.replace(n->out(), LATHE_TRY(rw.add("Slice", {all}, std::move(attrs), n->name)));
     start += columns(*n);
   }

@@ -56,9 +56,7 @@ Status rewrite(Rewriter& rw, Node* n) {
     }
     any = true;
     k = next;
-    Attrs attrs;
-    attrs.set("axes", Ints{*axis}).set("steps", Ints{1});
-    attrs.set("starts", Dims{run->start}).set("sizes", Dims{run->size});
+    Attrs attrs = slice_attrs(*axis, run->start, run->size);
     operands.push_back(is_whole(*run, *axis) ? run->x
                                              : LATHE_TRY(rw.add("Slice", {run->x}, std::move(attrs),
                                                                 run->slices[0]->name)));

@@ -62,6 +62,13 @@ std::optional<int64_t> bytes_of(const TensorType& type) {
   return size.ok() ? std::optional(*size) : std::nullopt;
 }
 
+Attrs slice_attrs(int axis, Dim start, Dim size) {
+  Attrs attrs;
+  attrs.set("axes", Ints{axis}).set("steps", Ints{1});
+  attrs.set("starts", Dims{std::move(start)}).set("sizes", Dims{std::move(size)});
+  return attrs;
+}
+
 std::string joined_names(std::string_view a, std::string_view b) {
   if (a.empty() || b.empty()) return std::string(a.empty() ? b : a);
   return fmt::format("{}+{}", a, b);

@@ -23,6 +23,8 @@ bool is_pointwise(const Node* node, ScalarOp op);
 Shape padded_to(const Shape& shape, int rank);
 // Bytes of a concrete, computable type; nothing for others.
 std::optional<int64_t> bytes_of(const TensorType& type);
+// Attributes of a Slice that takes [start, start + size) along one axis.
+Attrs slice_attrs(int axis, Dim start, Dim size);
 // "a+b", either alone where the other is empty.
 std::string joined_names(std::string_view a, std::string_view b);
 

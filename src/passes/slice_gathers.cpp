@@ -29,9 +29,7 @@ Status rewrite(Rewriter& rw, Node* n) {
   const std::optional<int64_t> start = run_start(*indices, x[*axis].value());
   if (!start) return {};
   rw.before(n);
-  Attrs attrs;
-  attrs.set("axes", Ints{*axis}).set("steps", Ints{1});
-  attrs.set("starts", Dims{*start}).set("sizes", Dims{indices->elements()});
+  Attrs attrs = slice_attrs(*axis, *start, indices->elements());
   Value* v = LATHE_TRY(rw.add("Slice", {n->in(0)}, std::move(attrs), n->name));
   const Shape& y = n->out()->type.shape;
   if (v->type.shape != y) {
