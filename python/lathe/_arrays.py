@@ -14,6 +14,13 @@ def dense(array):
     return np.array(array, order="C")
 
 
+def cupy_empty(shape, dtype, device):
+    """An array of CuPy's on GPU `device`, whichever is current."""
+    import cupy
+    with cupy.cuda.Device(device):
+        return cupy.empty(shape, dtype)
+
+
 def is_array(value):
     """Whether a value has memory of its own that can be used where it lies."""
     return hasattr(value, "__dlpack__") or isinstance(value, np.ndarray)

@@ -60,7 +60,7 @@ int device_of(const std::deque<ArrayView>& views) {
 
 Call::Call(const Engine& engine, Session session, bool own_stream)
     : session_(std::move(session)),
-      on_cpu_(engine.device() == "cpu"),
+      device_(engine.device()),
       own_stream_(own_stream),
       inputs_(engine.inputs()),
       shapes_(inputs_.size(), {-1}) {
@@ -86,9 +86,15 @@ void Call::check_input(const PortInfo& port, const ArrayView& view) const {
 
 void Call::check_device(const PortInfo& port, const ArrayView& view) const {
   if (!view.on_device()) return;
-  if (on_cpu_) {
+  if (device_ == "cpu") {
     wrong_input(port, "the array is on a GPU, and the engine runs on the CPU",
                 "pass x.cpu(), or build with device=\"cuda\"");
+  }
+  const std::string own = "cuda:" + std::to_string(view.device());
+  if (own != device_) {
+    wrong_input(
+        port, "the array is on " + own + ", and the engine runs on " + device_,
+        "move the array, or open the engine there: lathe.load(..., device=\"" + own + "\")");
   }
 }
 

@@ -46,7 +46,7 @@ class Call {
   nanobind::list around(nanobind::list arrays, Execute execute);
 
   Session session_;
-  bool on_cpu_;
+  std::string device_;  // "cpu", "cuda:0"
   bool own_stream_;
   std::vector<PortInfo> inputs_;
   std::vector<std::vector<int64_t>> shapes_;  // as set last

@@ -66,10 +66,8 @@ nb::object make_torch(Type type, nb::handle shape, int device) {
                              nb::arg("device") = torch.attr("device")("cuda", device));
 }
 
-nb::object make_cupy(Type type, nb::handle shape) {
-  const char* name = array_type_name(type);
-  if (name == nullptr) no_such_type("cupy", type);
-  return imported("cupy").attr("empty")(shape, name);
+nb::object make_cupy(Type type, nb::handle shape, int device) {
+  return nb::module_::import_("lathe._arrays").attr("cupy_empty")(shape, numpy_type(type), device);
 }
 
 }  // namespace
@@ -85,12 +83,12 @@ void wait_for_library(Library library, int device) {
   if (library == Library::Torch)
     imported("torch").attr("cuda").attr("current_stream")(device).attr("synchronize")();
   if (library == Library::Cupy)
-    imported("cupy").attr("cuda").attr("get_current_stream")().attr("synchronize")();
+    imported("cupy").attr("cuda").attr("get_current_stream")(device).attr("synchronize")();
 }
 
 nb::object make_array(Library library, Type type, nb::handle shape, int device) {
   if (library == Library::Torch) return make_torch(type, shape, device);
-  if (library == Library::Cupy && device >= 0) return make_cupy(type, shape);
+  if (library == Library::Cupy && device >= 0) return make_cupy(type, shape, device);
   return make_numpy(type, shape);
 }
 

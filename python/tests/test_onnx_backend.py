@@ -11,11 +11,13 @@ import pytest
 from onnx import TensorProto, helper
 from onnx.backend.test.runner import BackendIsNotSupposedToImplementIt
 
+import lathe.cuda
 from lathe import onnx_backend
 
 # Cases that fail, and why; what is not implemented is skipped by the backend itself.
 EXPECTED_FAILURES = pathlib.Path(__file__).with_name("onnx_failures.txt")
 AT_LEAST = 1000  # node cases that pass
+SHARES = 8  # of the cases on a GPU, where each compiles its kernels: for processes side by side
 
 
 class Honest(onnx_backend.LatheBackend):
@@ -29,11 +31,26 @@ class Honest(onnx_backend.LatheBackend):
             raise unittest.SkipTest(str(e)) from e
 
 
-def cases(kind):
-    """ONNX's cases of a kind that run on the CPU."""
-    suite = onnx.backend.test.BackendTest(Honest, __name__).test_cases[kind]
-    names = [n for n in unittest.TestLoader().getTestCaseNames(suite) if n.endswith("_cpu")]
-    return unittest.TestSuite(suite(name) for name in names)
+def cases(device):
+    """ONNX's cases of single nodes that run on a device: "cpu", "cuda"."""
+    suite = onnx.backend.test.BackendTest(Honest, __name__).test_cases["OnnxBackendNodeModelTest"]
+    names = unittest.TestLoader().getTestCaseNames(suite)
+    return [suite(name) for name in names if name.endswith(f"_{device}")]
+
+
+def outcome(chosen, device):
+    """(names that failed -> why, how many were skipped) of the cases."""
+    result = unittest.TestResult()
+    unittest.TestSuite(chosen).run(result)
+    bad = {case._testMethodName.removesuffix(f"_{device}"): text
+           for case, text in result.failures + result.errors}
+    return bad, len(result.skipped)
+
+
+def surprises(bad):
+    """What failed and is not expected to, with the last line of why."""
+    return [f"{name}: {text.splitlines()[-1]}" for name, text in bad.items()
+            if name not in expected()]
 
 
 def expected():
@@ -44,22 +61,27 @@ def expected():
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_onnx_node_cases(record_property, capsys):
-    suite = cases("OnnxBackendNodeModelTest")
-    count = suite.countTestCases()
-    result = unittest.TestResult()
-    suite.run(result)
-    bad = {case._testMethodName.removesuffix("_cpu"): text
-           for case, text in result.failures + result.errors}
-    passed = count - len(bad) - len(result.skipped)
+    chosen = cases("cpu")
+    count = len(chosen)
+    bad, skipped = outcome(chosen, "cpu")
+    passed = count - len(bad) - skipped
     record_property("onnx_node_cases_passed", passed)
     with capsys.disabled():
-        print(f"\nONNX node cases: {passed} of {count} pass, {len(result.skipped)} skipped as not "
+        print(f"\nONNX node cases: {passed} of {count} pass, {skipped} skipped as not "
               f"implemented, {len(bad)} fail")
-    surprises = [f"{name}: {text.splitlines()[-1]}" for name, text in bad.items()
-                 if name not in expected()]
-    assert not surprises, "\n".join(surprises)
+    assert not surprises(bad), "\n".join(surprises(bad))
     assert passed >= AT_LEAST
     assert not expected() - set(bad), "these pass now: take them off the list"
+
+
+@pytest.mark.skipif(lathe.cuda.default_device() == "cpu", reason="no GPU")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("share", range(SHARES))
+def test_onnx_node_cases_on_a_gpu(share):
+    chosen = cases("cuda")[share::SHARES]
+    bad, skipped = outcome(chosen, "cuda")
+    assert not surprises(bad), "\n".join(surprises(bad))
+    assert len(chosen) - skipped >= AT_LEAST // SHARES
 
 
 def test_run_model_and_devices():
