@@ -18,6 +18,7 @@ from .plan import Plan, ProfilePlan
 from .plugins import get_plugin_registry
 from .profile import IOptimizationProfile
 from .progress import Progress
+from .shape_inputs import ShapeInput, of_network
 from .support import Accepted, Setting, deprecated
 from .timing_cache import CacheFile, ITimingCache
 
@@ -165,7 +166,8 @@ class Builder(Managed):
             cache = ITimingCache()
         plan = Plan([ProfilePlan(b"", shapes) for shapes in profiles], network.name,
                     layouts=low.layouts, debug_sync=config.get_flag(F.DEBUG),
-                    strip=config.get_flag(F.STRIP_PLAN), max_batch=self._max_batch(network))
+                    strip=config.get_flag(F.STRIP_PLAN), max_batch=self._max_batch(network),
+                    shape_inputs=low.shape_inputs)
         unfused = self._unfused(plan, network, config, cache) if network._debug_unfused else ()
         plan.debug = network._mark_debug_outputs(low, unfused)
         cache = self._build_all(plan, low.net.finish(), network, config, cache)
@@ -276,13 +278,29 @@ def _is_gpu():
 def _profiles(network, config):
     """For each profile, the shapes of the dynamic inputs: {name: (min, opt, max)}."""
     dynamic = {t.name: tuple(t.shape) for t in network._inputs if -1 in tuple(t.shape)}
+    sizes = {t.name: ShapeInput.of(t) for t in of_network(network)}
     if not config._profiles:
-        if dynamic:
+        if dynamic or sizes:
             raise ValueError("Network has dynamic or shape inputs, but no optimization profile has "
-                             f"been defined: {', '.join(dynamic)}")
+                             f"been defined: {', '.join([*dynamic, *sizes])}")
         return [{}]
     return [_profile_shapes(index, profile, dynamic, network)
+            | _profile_values(index, profile, sizes)
             for index, profile in enumerate(config._profiles)]
+
+
+def _profile_values(index, profile, shape_inputs):
+    """(min, opt, max) of the elements of the inputs that are shape tensors."""
+    for name, known in shape_inputs.items():
+        three = profile._values.get(name)
+        if three is None:
+            raise ValueError(f"profile {index} has no values for the shape input '{name}': "
+                             "set_shape_input gives them")
+        if len(three[0]) != known.length or min(three[0]) < 0:
+            raise ValueError(f"profile {index}: shape input '{name}' is {known.shape}, "
+                             f"{three[0]} to {three[2]} do not fit: sizes of 0 and more are "
+                             "expected")
+    return {name: profile._values[name] for name in shape_inputs}
 
 
 def _profile_shapes(index, profile, dynamic, network):

@@ -13,6 +13,7 @@ from .enums import (ErrorCodeTRT, ExecutionContextAllocationStrategy, ProfilingV
                     TensorIOMode)
 from .interface import Managed
 from .observers import record
+from .shape_inputs import ContextShapeInputs
 from .support import Setting, accepted
 
 _ALIGNMENT = 256
@@ -29,7 +30,8 @@ class _Bindings:
         for port in core.inputs():
             if all(isinstance(s, int) for s in port.shape):
                 self.shapes[port.name] = engine._tensors[port.name].own_shape(port.shape)
-            self.limits[port.name] = engine.get_tensor_profile_shape(port.name, profile)
+            self.limits[port.name] = (engine.get_tensor_profile_values(port.name, profile)
+                                      or engine.get_tensor_profile_shape(port.name, profile))
 
 
 class _Borrowed:
@@ -59,7 +61,7 @@ class _Borrowed:
     __del__ = release
 
 
-class IExecutionContext(Managed, ContextDebug):
+class IExecutionContext(Managed, ContextDebug, ContextShapeInputs):
     """Made by ICudaEngine.create_execution_context; keeps the engine."""
 
     name = Setting("", "a name for messages", str)
@@ -79,6 +81,7 @@ class IExecutionContext(Managed, ContextDebug):
         self._bindings = {0: _Bindings(engine, 0)}
         self._consumed = None
         self._start_debugging()
+        self._start_shape_inputs()
         self._borrowed = _Borrowed()
         self._dirty = True  # addresses or shapes are not what the session has
 
@@ -114,6 +117,8 @@ class IExecutionContext(Managed, ContextDebug):
             self._report(f"set_input_shape: '{name}' is no input")
             return False
         shape, current = tuple(as_dims(shape)), self._current()
+        if name in self._engine._shape_tensors and shape == found.shape:
+            return True
         if shape == current.shapes[name]:
             return True
         low, _, high = current.limits[name]
@@ -135,11 +140,13 @@ class IExecutionContext(Managed, ContextDebug):
         found = self._engine._tensor(name)
         if found is None:
             return Dims()
+        if name in self._engine._shape_tensors:
+            return Dims(found.shape)
         current = self._current()
         if found.mode == TensorIOMode.INPUT:
             shape = current.shapes[name]
             return Dims(found.shape if shape is None else shape)
-        if None in current.shapes.values():
+        if self.infer_shapes():
             return Dims(found.shape)
         return Dims(found.own_shape(current.session.output_shape(name)))
 
@@ -155,12 +162,22 @@ class IExecutionContext(Managed, ContextDebug):
         return Dims(strides)
 
     def infer_shapes(self):
-        """Names of inputs whose shapes are not set: [] where all is known."""
-        return [name for name, shape in self._current().shapes.items() if shape is None]
+        """Names of inputs whose shapes, or elements of shape tensors, are not set: [] where all is
+        known."""
+        current = self._current()
+        try:
+            self._read_shape_inputs(current)
+        except (Error, ValueError) as error:
+            self._report(f"infer_shapes: {error}")
+            return list(self._engine._shape_tensors)
+        return [name for name, shape in current.shapes.items() if shape is None]
 
-    all_binding_shapes_specified = property(lambda self: not self.infer_shapes(),
-                                            doc="whether every shape is set")
-    all_shape_inputs_specified = property(lambda self: True, doc="True: there are none")
+    all_binding_shapes_specified = property(
+        lambda self: not set(self.infer_shapes()) - set(self._engine._shape_tensors),
+        doc="whether every shape is set")
+    all_shape_inputs_specified = property(
+        lambda self: not set(self.infer_shapes()) & set(self._engine._shape_tensors),
+        doc="whether the elements of every shape tensor are set")
 
     def get_max_output_size(self, name):
         """Bytes that an output takes at most at the shapes set."""
@@ -250,6 +267,7 @@ class IExecutionContext(Managed, ContextDebug):
     def _prepare(self, stream=0):
         """The session with the current addresses, or None with the error reported."""
         current = self._current()
+        self._read_shape_inputs(current)
         missing = [name for name, shape in current.shapes.items() if shape is None]
         if missing:
             self._report(f"no shape is set for {', '.join(missing)}")
@@ -270,6 +288,9 @@ class IExecutionContext(Managed, ContextDebug):
 
     def _bind(self, current):
         for name in self._engine._names:
+            if name in self._engine._shape_tensors:
+                current.session.bind_input(name, 0, 0, self._on_device)
+                continue
             address, count = self._addresses[name], self._bytes(name)
             if address == 0 and count:
                 raise ValueError(f"no address is set for '{name}'")

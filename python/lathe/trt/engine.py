@@ -14,6 +14,7 @@ from .interface import Interface, Managed
 from .inspector import EngineInspector
 from .memory import IHostMemory
 from .observers import record
+from .shape_inputs import ShapeTensor
 from .stripped import device_memory_size, opened, profile_of, weights_of
 from .support import Setting, deprecated
 
@@ -102,6 +103,12 @@ class ICudaEngine(Managed):
         tensors = [_Tensor(p, mode, layouts.get(p.name))
                    for mode, ports in ((TensorIOMode.INPUT, first.inputs()),
                                        (TensorIOMode.OUTPUT, first.outputs())) for p in ports]
+        known = self._plan.shape_inputs
+        self._shape_tensors = {p.name: ShapeTensor(p, known[p.name], self._plan.profiles)
+                               for p in first.inputs() if p.name in known}
+        if len(self._shape_tensors) != len(known):
+            raise InputError("the plan is damaged: the engine lacks shape inputs")
+        tensors = [self._shape_tensors.get(t.name, t) for t in tensors]
         ports = {debug.port for debug in self._plan.debug}
         self._hidden = {t.name: t for t in tensors if t.name in ports}
         self._tensors = {t.name: t for t in tensors if t.name not in ports}
@@ -110,7 +117,8 @@ class ICudaEngine(Managed):
             raise InputError("the plan is damaged: the engine lacks debug tensors")
         for core in self._cores[1:]:
             for port in (*core.inputs(), *core.outputs()):
-                self._widen((self._tensors.get(port.name) or self._hidden[port.name]), port)
+                if port.name not in known:
+                    self._widen((self._tensors.get(port.name) or self._hidden[port.name]), port)
         self._device = first.device()
 
     @staticmethod
@@ -162,12 +170,13 @@ class ICudaEngine(Managed):
         return dtypes.DataType.FLOAT if found is None else found.dtype
 
     def get_tensor_location(self, name):
-        """DEVICE: addresses are of the engine's device, which for a CPU engine is the host."""
-        return TensorLocation.DEVICE
+        """DEVICE: addresses are of the engine's device, which for a CPU engine is the host; of
+        shape tensors HOST."""
+        return TensorLocation.HOST if name in self._shape_tensors else TensorLocation.DEVICE
 
     def is_shape_inference_io(self, name):
-        """False: shapes come from inputs' sizes alone."""
-        return False
+        """Whether it is an input from whose elements shapes are computed."""
+        return name in self._shape_tensors
 
     def get_tensor_bytes_per_component(self, name, profile_index=0):
         """Bytes of an element."""
@@ -213,6 +222,8 @@ class ICudaEngine(Managed):
         those: what programs allocate."""
         if self.get_tensor_mode(name) != TensorIOMode.INPUT:
             return self._output_shapes(name, profile_index)
+        if name in self._shape_tensors:
+            return [self.get_tensor_shape(name)] * 3
         given = self._plan.profiles[profile_index].shapes.get(name)
         if given is None:
             tensor = self._tensors[name]
@@ -230,14 +241,20 @@ class ICudaEngine(Managed):
         shapes = []
         for which in range(3):
             for given in inputs:
+                if given in self._shape_tensors:
+                    context._set_values(given, self.get_tensor_profile_values(
+                        given, profile_index)[which])
+                    continue
                 three = self.get_tensor_profile_shape(given, profile_index)
                 context.set_input_shape(given, three[which])
             shapes.append(Dims(context.get_tensor_shape(name)))
         return shapes
 
     def get_tensor_profile_values(self, name, profile_index):
-        """[]: no input is a shape tensor."""
-        return []
+        """[min, opt, max] of the elements of an input that is a shape tensor; else []."""
+        if name not in self._shape_tensors:
+            return []
+        return [list(values) for values in self._plan.profiles[profile_index].shapes[name]]
 
     # --- facts
 

@@ -231,12 +231,12 @@ class LegacyEngine(_ByName):
         return self.get_tensor_mode(self._binding(binding, named)) == e.TensorIOMode.INPUT
 
     def is_execution_binding(self, binding=None, **named):
-        """True."""
-        return True
+        """Whether its elements are computed with: not those of shape tensors."""
+        return not self.is_shape_binding(binding, **named)
 
     def is_shape_binding(self, binding=None, **named):
-        """False."""
-        return False
+        """Whether it is an input from whose elements shapes are computed."""
+        return self.is_shape_inference_io(self._binding(binding, named))
 
     def get_location(self, binding=None, **named):
         """DEVICE."""
@@ -247,8 +247,8 @@ class LegacyEngine(_ByName):
         return self.get_tensor_profile_shape(self._binding(binding, {}), profile_index)
 
     def get_profile_shape_input(self, profile_index, binding):
-        """[]."""
-        return []
+        """[min, opt, max] of a shape tensor's elements; [] of another input."""
+        return self.get_tensor_profile_values(self._binding(binding, {}), profile_index)
 
 
 class LegacyContext:
@@ -310,12 +310,15 @@ class LegacyContext:
         return self.get_tensor_strides(self._input_name(binding))
 
     def set_shape_input(self, binding, shape):
-        """False: no binding is a shape tensor."""
-        return False
+        """Whether the binding is a shape tensor, and its elements are within the profile."""
+        return self._set_values(self._input_name(binding), [int(size) for size in shape])
 
     def get_shape(self, binding):
-        """[]: no binding is a shape tensor."""
-        return []
+        """A shape tensor's elements, [] where they are not set."""
+        name = self._input_name(binding)
+        self.infer_shapes()
+        return list(self._current().shapes[name] or ()) if name in self._engine._shape_tensors \
+            else []
 
     @property
     def active_optimization_profile(self):

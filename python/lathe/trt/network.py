@@ -11,6 +11,7 @@ from .interface import Managed
 from .layers.base import ILayer, LayerState
 from .lowering import Lowering
 from .observers import record
+from .shape_inputs import ShapeInput, of_network
 from .support import Setting
 from .tensor import ITensor
 from .unroll import inside
@@ -196,7 +197,7 @@ class INetworkDefinition(Managed, Adders, NetworkDebug):
     def _infer(self, tensor):
         """ValueFacts of a tensor; None, and an error reported once, where it cannot be inferred."""
         try:
-            if self._scratch is None:
+            if self._scratch is None or self._scratch.shape_tensors != of_network(self):
                 self._scratch = self._prepared(final=False)
             for state in self._layers:
                 if tensor in self._scratch.values:
@@ -215,6 +216,7 @@ class INetworkDefinition(Managed, Adders, NetworkDebug):
     def _prepared(self, final):
         """A Lowering that knows the inputs and what a parser read."""
         low = Lowering(self, final)
+        low.shape_tensors = of_network(self)
         if self._source is None:
             for tensor in self._inputs:
                 self._lower_input(low, tensor)
@@ -223,6 +225,10 @@ class INetworkDefinition(Managed, Adders, NetworkDebug):
         return low
 
     def _lower_input(self, low, tensor):
+        if tensor in low.shape_tensors:
+            known = low.shape_inputs[tensor.name] = ShapeInput.of(tensor)
+            low.values[tensor] = known.enter(low, tensor.name)
+            return
         dtype, sizes = tensor._declared
         shape = tensor._shape if tensor._shape is not None else sizes
         known = [tensor.get_dimension_name(d) if size < 0 else size

@@ -16,6 +16,7 @@ from ..errors import InputError
 from . import recipe
 from .debug import DebugTensor
 from .formats import Layout
+from .shape_inputs import ShapeInput, port_shape
 from .stripped import StrippedEngine, weights_of
 
 MAGIC = b"LATHEPLN"
@@ -46,6 +47,7 @@ class Plan:
     debug_sync: bool = False  # contexts wait behind each step
     strip: bool = False  # it was built to be kept without weights
     max_batch: int = 1  # of a network of 8.x without a batch dimension: samples a run may have
+    shape_inputs: dict = field(default_factory=dict)  # ShapeInput of each input that is one
 
     @property
     def lacks_weights(self):
@@ -56,7 +58,8 @@ class Plan:
         """The plan. Without a recipe the engine can not be refitted; without weights it must be."""
         without_weights = self.lacks_weights or without_weights and self.recipe is not None
         recipe = self.recipe if with_recipe or without_weights else None
-        bare = not (recipe or self.layouts or self.debug or self.debug_sync or self.max_batch > 1)
+        bare = not (recipe or self.layouts or self.debug or self.debug_sync or self.max_batch > 1
+                    or self.shape_inputs)
         if len(self.profiles) == 1 and bare:
             return self.profiles[0].engine
         profiles = [_stripped(p) for p in self.profiles] if without_weights else self.profiles
@@ -70,7 +73,8 @@ class Plan:
                 "formats": {name: at.to_json() for name, at in self.layouts.items()},
                 "debug": [tensor.to_json() for tensor in self.debug],
                 "debug_sync": self.debug_sync, "strip": self.strip, "max_batch": self.max_batch,
-                "facts": [p.facts for p in profiles]}
+                "facts": [p.facts for p in profiles],
+                "shape_inputs": {n: known.to_json() for n, known in self.shape_inputs.items()}}
         text = json.dumps(head, sort_keys=True).encode()
         digest = hashlib.sha256(text)
         for blob in blobs:
@@ -79,8 +83,13 @@ class Plan:
 
     def memory_shapes(self, shapes):
         """A profile's shapes as the engine's ports have them, which is what it is built with."""
-        return {name: [self.layouts[name].memory_shape(s) if name in self.layouts else list(s)
-                       for s in three] for name, three in shapes.items()}
+        def of(name, shape):
+            if name in self.shape_inputs:
+                return port_shape(shape)
+            return (self.layouts[name].memory_shape(shape) if name in self.layouts
+                    else list(shape))
+
+        return {name: [of(name, shape) for shape in three] for name, three in shapes.items()}
 
 
 def _stripped(profile):
@@ -145,6 +154,7 @@ def _assembled(head, body):
         recipe.check(head["recipe"], rest)
     layouts = {name: Layout.from_json(facts) for name, facts in head.get("formats", {}).items()}
     debug = [DebugTensor.from_json(facts) for facts in head.get("debug", [])]
+    sizes = {name: ShapeInput.from_json(f) for name, f in head.get("shape_inputs", {}).items()}
     return Plan(profiles, head["name"], head["recipe"], rest, cache, layouts, debug,
                 bool(head.get("debug_sync")), bool(head.get("strip")),
-                max(int(head.get("max_batch", 1)), 1))
+                max(int(head.get("max_batch", 1)), 1), sizes)

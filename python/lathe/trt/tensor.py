@@ -6,6 +6,7 @@ from .dims import Dims, as_dims
 from .enums import DataType, TensorFormat, TensorLocation
 from .formats import chosen
 from .interface import Interface
+from .shape_inputs import of_network
 from .support import Accepted, RefusedAtBuild
 
 LINEAR_ONLY = 1 << int(TensorFormat.LINEAR)
@@ -111,7 +112,9 @@ class ITensor(Interface):
     @property
     def is_shape_tensor(self):
         """Whether its elements are known from the inputs' sizes alone and serve as a shape."""
-        known = None if self.is_network_input else self._network._infer(self)
+        if self.is_network_input:
+            return self in of_network(self._network)
+        known = self._network._infer(self)
         return known is not None and known.contents is not None
 
     @property
