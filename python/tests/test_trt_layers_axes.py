@@ -277,3 +277,33 @@ def test_default_names_are_tensorrts():
     assert names == ["(Unnamed Layer* 0) [TopK]_output", "(Unnamed Layer* 0) [TopK]_output (1)",
                      "(Unnamed Layer* 1) [Softmax]_output",
                      "(Unnamed Layer* 2) [Matrix Multiply]_output"]
+
+
+def test_dimension_names_may_be_any_text():
+    def define(network, x, y):
+        x.set_dimension_name(0, "Batch Size")
+        y.set_dimension_name(0, "Batch Size")
+        y.set_dimension_name(1, "Anzahl: \u00fc")
+        assert x.get_dimension_name(0) == "Batch Size" and x.get_dimension_name(1) is None
+        layer = network.add_elementwise(x, y, trt.ElementWiseOperation.SUM)
+        assert layer.get_output(0).shape == (-1, 4)
+        return layer
+
+    profile = {name: ((1, 4), (2, 4), (3, 4)) for name in "xy"}
+    inputs = {name: (trt.float32, (-1, -1)) for name in "xy"}
+    plan, logger = plan_of(define, {**inputs, "x": (trt.float32, (-1, 4))}, profile=profile)
+    engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
+    context, x, y = engine.create_execution_context(), random(3, 4), random(3, 4)
+    assert context.get_tensor_shape("y") == (-1, 4)  # as far as the profile says
+    np.testing.assert_array_equal(run_engine(engine, {"x": x, "y": y}, context)["y0"], x + y)
+
+
+def test_dir_shows_the_api_alone():
+    network = trt.Builder(trt.Logger()).create_network(0)
+    layer = network.add_softmax(network.add_input("x", trt.float32, (2, 3)))
+    own = [n for n in dir(type(layer)) if not n.startswith("__")]
+    assert own == [n for n in dir(layer) if not n.startswith("__")] and "axes" in own
+    assert not any(n.startswith("_") or n.isupper() for n in own)
+    shown = [[n for n in dir(thing) if n[0] != "_"] for thing in (
+        trt.Weights(), trt.Dims((1, 2)), trt.IHostMemory(b""))]
+    assert shown == [["dtype", "nbytes", "numpy", "size"], ["MAX_DIMS"], ["dtype", "nbytes"]]

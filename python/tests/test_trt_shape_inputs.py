@@ -64,6 +64,7 @@ def test_a_reshape_to_what_an_input_says(dtype):
     assert engine.is_shape_inference_io("sizes") and not engine.is_shape_inference_io("x")
     assert engine.get_tensor_shape("sizes") == (3,) and engine.get_tensor_dtype("sizes") == kind
     assert engine.get_tensor_profile_values("sizes", 0) == [[0, 1, 1], [2, 3, 4], [12, 12, 12]]
+    assert engine.get_tensor_profile_values(0, "sizes") == [[0, 1, 1], [2, 3, 4], [12, 12, 12]]
     assert engine.get_tensor_profile_values("x", 0) == []
     context = engine.create_execution_context()
     assert not context.all_shape_inputs_specified and context.infer_shapes() == ["x", "sizes"]
@@ -216,3 +217,41 @@ def test_a_plan_that_tells_of_other_shape_inputs_is_refused():
         logger = Recorder()
         assert trt.Runtime(logger).deserialize_cuda_engine(lying) is None, lie
         assert "damaged" in logger.errors[-1]
+
+
+def test_how_many_and_strides_that_the_profile_fixes():
+    def define(network, x, count, start, stride):
+        best = network.add_topk(x, trt.TopKOperation.MAX, 1, 1 << 1)
+        best.set_input(1, count)
+        part = network.add_slice(best.get_output(0), (0, 0), (2, 1), (1, 1))
+        part.set_input(1, start)
+        part.set_input(3, stride)
+        return [best.get_output(0), part.get_output(0)]
+
+    inputs = {"x": (trt.float32, (6, 7)), "count": (trt.int32, ()), "start": (trt.int32, (2,)),
+              "stride": (trt.int32, (2,))}
+    engine = engine_of(define, inputs, {}, {"count": ((1,), (2,), (7,)),
+                                            "start": ((0, 0), (1, 0), (2, 0)),
+                                            "stride": ((3, 1), (3, 1), (3, 1))})
+    context, x = engine.create_execution_context(), random(6, 7)
+    for count, start in ((2, 1), (7, 2), (1, 0)):
+        y1 = OnDevice.poisoned((2, 1), np.float32)
+        context.set_tensor_address("y1", int(y1))
+        y = run(context, x, {"count": np.array(count, np.int32),
+                             "start": np.array([start, 0], np.int32),
+                             "stride": np.array([3, 1], np.int32)})
+        ordered = np.sort(x, 1)[:, ::-1]
+        np.testing.assert_array_equal(y, ordered[:, :count])
+        np.testing.assert_array_equal(y1.read(), ordered[start::3, :1][:2])
+    plan, logger = plan_of(define, inputs, config=lambda builder, network: profile_of(
+        builder, count=((1,), (2,), (7,)), start=((0, 0),) * 3, stride=((1, 1), (2, 1), (3, 1))))
+    assert plan is None and "stride must be known" in logger.errors[-1]
+
+
+def profile_of(builder, **values):
+    """A configuration with one profile of shape tensors."""
+    settings, profile = builder.create_builder_config(), builder.create_optimization_profile()
+    for name, numbers in values.items():
+        profile.set_shape_input(name, *numbers)
+    settings.add_optimization_profile(profile)
+    return settings

@@ -18,7 +18,7 @@ from .plan import Plan, ProfilePlan
 from .plugins import get_plugin_registry
 from .profile import IOptimizationProfile
 from .progress import Progress
-from .shape_inputs import ShapeInput, of_network
+from .shape_inputs import ShapeInput, fixed_elements, of_network
 from .support import Accepted, Setting, deprecated
 from .timing_cache import CacheFile, ITimingCache
 
@@ -131,7 +131,7 @@ class Builder(Managed):
             raise TypeError(f"network: expected an INetworkDefinition, got "
                             f"{type(network).__name__}")
         self._check_flags(network, config)
-        low = network._lowered()
+        low = network._lowered(fixed_elements(config._profiles))
         low.net.check()
         if config.get_flag(F.DIRECT_IO) and low.layouts:
             name, layout = next(iter(low.layouts.items()))

@@ -145,10 +145,15 @@ class IExecutionContext(Managed, ContextDebug, ContextShapeInputs):
         current = self._current()
         if found.mode == TensorIOMode.INPUT:
             shape = current.shapes[name]
-            return Dims(found.shape if shape is None else shape)
+            return Dims(self._as_far_as_known(current, found) if shape is None else shape)
         if self.infer_shapes():
             return Dims(found.shape)
         return Dims(found.own_shape(current.session.output_shape(name)))
+
+    @staticmethod
+    def _as_far_as_known(current, found):
+        low, _, high = current.limits[found.name]
+        return [a if size < 0 and a == b else size for size, a, b in zip(found.shape, low, high)]
 
     def get_tensor_strides(self, name):
         """Elements between neighbours along each dimension; vectors, where the format has them."""

@@ -2,10 +2,12 @@
 """Shapes: mutable, equal to tuples and lists, at most 8 dimensions; -1 is a dimension not known."""
 import operator
 
+from .names import PublicNames, public_names
+
 _MAX = 8
 
 
-class Dims:
+class Dims(metaclass=PublicNames):
     """A shape. Dims(), Dims((1, 3)), Dims(torch.Size(...)); a slice of it is a tuple."""
 
     MAX_DIMS = _MAX
@@ -23,6 +25,9 @@ class Dims:
             raise ValueError(f"Input length {len(sizes)} not equal to expected "
                              f"{type(self).__name__} length, which is {self._rank}")
         self._sizes = sizes
+
+    def __dir__(self):
+        return ["MAX_DIMS", *public_names(super().__dir__())]
 
     def __len__(self):
         return len(self._sizes)

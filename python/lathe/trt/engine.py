@@ -179,7 +179,10 @@ class ICudaEngine(Managed):
         return name in self._shape_tensors
 
     def get_tensor_bytes_per_component(self, name, profile_index=0):
-        """Bytes of an element."""
+        """Bytes of a scalar of a vector; -1 where the format has no vectors."""
+        layout = self._layout(name)
+        if layout is None or layout.vector == 1:
+            return -1
         return int(self.get_tensor_dtype(name).itemsize)
 
     def _layout(self, name):
@@ -251,7 +254,10 @@ class ICudaEngine(Managed):
         return shapes
 
     def get_tensor_profile_values(self, name, profile_index):
-        """[min, opt, max] of the elements of an input that is a shape tensor; else []."""
+        """[min, opt, max] of the elements of an input that is a shape tensor; else []. Either order
+        of the arguments."""
+        if isinstance(profile_index, str):
+            name, profile_index = profile_index, name
         if name not in self._shape_tensors:
             return []
         return [list(values) for values in self._plan.profiles[profile_index].shapes[name]]

@@ -57,7 +57,7 @@ def described(layout, dtype):
     """A binding's format in words; layout: None for LINEAR."""
     kind = _TYPES.get(dtype, dtype.name)
     if layout is None:
-        return f"Row-major linear {kind} format (kLINEAR)"
+        return f"Row major linear {kind} format (kLINEAR)"
     return f"{_RULES[layout.format].words.format(kind)} (k{layout.format.name})"
 
 

@@ -2,10 +2,11 @@
 """What all interface classes share: `with`, refusal of attributes that they do not have, and the
 description of an interface that a program implements."""
 from .enums import APILanguage
+from .names import PublicNames, public_names
 from .support import deprecated
 
 
-class Interface:
+class Interface(metaclass=PublicNames):
     """Base of the API's objects. Assigning an attribute that the class lacks is an AttributeError,
     so that a program written for another version learns that its setting did nothing."""
 
@@ -16,9 +17,8 @@ class Interface:
         object.__setattr__(self, name, value)
 
     def __dir__(self):
-        """The API's names: programs print every attribute of a layer that they find."""
-        names = super().__dir__()
-        return [n for n in names if n.startswith("__") or not n.startswith("_") and not n.isupper()]
+        """The API's names."""
+        return public_names(super().__dir__())
 
 
 class Managed(Interface):

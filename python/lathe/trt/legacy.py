@@ -216,7 +216,7 @@ class LegacyEngine(_ByName):
 
     def get_binding_bytes_per_component(self, index):
         """Bytes of an element."""
-        return self.get_tensor_bytes_per_component(self._name_at(index))
+        return int(self.get_tensor_dtype(self._name_at(index)).itemsize)
 
     def get_binding_components_per_element(self, index):
         """Scalars of a vector; -1 where the format has no vectors."""

@@ -26,8 +26,9 @@ class ValueFacts:
 class Lowering:
     """Builds a lathe.Network. `final`: for a build."""
 
-    def __init__(self, network, final=False):
+    def __init__(self, network, final=False, fixed=None):
         self.final, self.network = final, network
+        self.fixed = fixed or {}  # elements of shape tensors: shape_inputs.py
         base = network._parsed_base()  # false where the model has no nodes
         self.net = Network(network.name) if base is None else base
         self.values = {}  # ITensor -> value

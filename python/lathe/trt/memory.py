@@ -4,10 +4,11 @@ import resource
 
 from .enums import DataType
 from .interface import IVersionedInterface
+from .names import PublicNames
 from .support import deprecated
 
 
-class IHostMemory(bytes):
+class IHostMemory(bytes, metaclass=PublicNames):
     """Bytes that a build made: f.write(plan), bytes(plan), memoryview(plan), len(plan)."""
 
     dtype = property(lambda self: DataType.INT8, doc="INT8")
@@ -15,6 +16,9 @@ class IHostMemory(bytes):
 
     def __bool__(self):
         return True
+
+    def __dir__(self):
+        return ["dtype", "nbytes", *(name for name in super().__dir__() if name.startswith("__"))]
 
     def __enter__(self):
         deprecated("Context managers for TensorRT types are deprecated. Memory will be freed "

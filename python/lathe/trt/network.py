@@ -213,9 +213,9 @@ class INetworkDefinition(Managed, Adders, NetworkDebug):
     def _parsed_base(self):
         return None if self._source is None else self._source.network()
 
-    def _prepared(self, final):
+    def _prepared(self, final, fixed=None):
         """A Lowering that knows the inputs and what a parser read."""
-        low = Lowering(self, final)
+        low = Lowering(self, final, fixed)
         low.shape_tensors = of_network(self)
         if self._source is None:
             for tensor in self._inputs:
@@ -231,7 +231,7 @@ class INetworkDefinition(Managed, Adders, NetworkDebug):
             return
         dtype, sizes = tensor._declared
         shape = tensor._shape if tensor._shape is not None else sizes
-        known = [tensor.get_dimension_name(d) if size < 0 else size
+        known = [tensor._symbol(d) if size < 0 else size
                  for d, size in enumerate(shape)]
         value = low.add_input(tensor, dtypes.to_lathe(tensor._dtype or dtype), known)
         low.values[tensor] = low.cast(value, dtypes.to_lathe(dtype))
@@ -279,11 +279,12 @@ class INetworkDefinition(Managed, Adders, NetworkDebug):
             return value
         return low.cast(value, kinds[1])
 
-    def _lowered(self):
-        """A Lowering that is ready to be built; raises what is wrong."""
+    def _lowered(self, fixed=None):
+        """A Lowering that is ready to be built; raises what is wrong. fixed: elements of shape
+        tensors that all profiles agree on."""
         if not self._outputs:
             raise ValueError("the network has no output: mark_output names one")
-        low = self._prepared(final=True)
+        low = self._prepared(True, fixed)
         for state in self._layers:
             if inside(low, state) is None:
                 self._lower_layer(low, state)

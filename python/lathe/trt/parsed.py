@@ -188,7 +188,7 @@ def _merged(tensor, value):
     if tensor._shape is None:
         return list(value.shape)
     own = list(value.shape)
-    named = [tensor.get_dimension_name(d) for d in range(len(tensor._shape))]
+    named = [tensor._symbol(d) for d in range(len(tensor._shape))]
     return [size if size >= 0 else named[d] or (own[d] if d < len(own) and isinstance(own[d], str)
                                                 else -1)
             for d, size in enumerate(tensor._shape)]

@@ -11,7 +11,7 @@ from .enums import DataType, LayerType, TensorIOMode
 
 # Operands by which a layer takes sizes.
 _OPERANDS = {LayerType.SHUFFLE: (1,), LayerType.SLICE: (1, 2, 3), LayerType.RESIZE: (1,),
-             LayerType.FILL: (0,)}
+             LayerType.FILL: (0,), LayerType.TOPK: (1,)}
 _C_TYPES = {DataType.INT32: ctypes.c_int32, DataType.INT64: ctypes.c_int64}
 _ONNX_TYPES = {DataType.INT32: 6, DataType.INT64: 7}
 _MOST = 64  # elements: what other inputs of this kind hold is data, not a shape
@@ -34,6 +34,19 @@ def of_network(network):
         if producer is not None and producer.view.TYPE != LayerType.SHAPE:
             waiting.extend(producer.inputs)
     return frozenset(t for t in candidates if t in reached)
+
+
+def fixed_elements(profiles):
+    """{name of a shape tensor: its elements}, None for those that differ within or between the
+    profiles."""
+    fixed = {}
+    for profile in profiles:
+        for name, (low, _, high) in profile._values.items():
+            own = [a if a == b else None for a, b in zip(low, high)]
+            known = fixed.setdefault(name, own)
+            if known != own:
+                fixed[name] = [a if a == b else None for a, b in zip(known, own)]
+    return fixed
 
 
 def _may_be(tensor):
@@ -59,9 +72,10 @@ class ShapeInput:
         return ShapeInput(tensor.dtype, tuple(tensor.shape))
 
     def enter(self, low, name):
-        """The elements as a value of a Lowering, whose network gets the port."""
+        """The elements as a value of a Lowering, whose network gets the port. Elements that every
+        profile fixes are constants."""
         count = self.length
-        port = low.net.add_input(name, "u8", [None] * count + [0])
+        port = low.net.add_input(name, "u8", [*low.fixed.get(name, [None] * count), 0])
         ends = [low.constant([k]) for k in (0, count)]
         elements = low.onnx("Slice", [low.onnx("Shape", [port]), *ends])
         if not self.shape:

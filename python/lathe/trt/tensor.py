@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ITensor: a value of a network under construction. Its shape and type are inferred when asked."""
+import re
+
 from . import dtypes
 from .calibrators import REFUSAL as NO_CALIBRATION
 from .dims import Dims, as_dims
@@ -9,6 +11,7 @@ from .interface import Interface
 from .shape_inputs import of_network
 from .support import Accepted, RefusedAtBuild
 
+_SYMBOL = re.compile("[A-Za-z][A-Za-z0-9_]*")
 LINEAR_ONLY = 1 << int(TensorFormat.LINEAR)
 
 
@@ -141,6 +144,13 @@ class ITensor(Interface):
     def get_dimension_name(self, index):
         """The name given, or None."""
         return self._dimension_names.get(int(index))
+
+    def _symbol(self, index):
+        """Lathe's symbol for a dimension that has a name, which may be any text; else None."""
+        name = self.get_dimension_name(index)
+        if name is None or _SYMBOL.fullmatch(name):
+            return name
+        return "_" + name.encode().hex()
 
 
 # Of effect with calibration only, which a build refuses.

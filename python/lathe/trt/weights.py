@@ -6,9 +6,10 @@ import numpy as np
 
 from . import dtypes
 from .enums import DataType
+from .names import PublicNames, public_names
 
 
-class Weights:
+class Weights(metaclass=PublicNames):
     """Weights(array) borrows the array's memory; Weights(dtype, pointer, count) that at an address
     (host or device); Weights() or Weights(dtype) is empty."""
 
@@ -27,6 +28,9 @@ class Weights:
             self._dtype = DataType(named.get("type", DataType.FLOAT))
             self._size = int(named.get("count", 0))
             self._pointer = int(named.get("ptr", 0))
+
+    def __dir__(self):
+        return public_names(super().__dir__())
 
     @property
     def dtype(self):
