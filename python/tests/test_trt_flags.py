@@ -49,9 +49,14 @@ def test_memory_is_reported_while_building():
         assert len(told) == len(flags)
 
 
-def test_direct_io_refuses_formats_that_need_a_conversion():
+def test_direct_io_keeps_the_bindings_formats_and_says_what_converts():
+    def warnings(build):
+        return [m for s, m in build.logger.messages if s == trt.Logger.WARNING and "DIRECT_IO" in m]
+
     build = Build(F.DIRECT_IO, level=0)
-    assert build() is not None
+    assert build() is not None and warnings(build) == []
     build.x.allowed_formats = 1 << int(trt.TensorFormat.HWC8)
-    assert build() is None
-    assert "DIRECT_IO: tensor 'x'" in build.logger.errors[-1]
+    engine = trt.Runtime(build.logger).deserialize_cuda_engine(build())
+    assert engine.get_tensor_format("x") == trt.TensorFormat.HWC8
+    assert engine.get_tensor_format("y") == trt.TensorFormat.LINEAR
+    assert len(warnings(build)) == 1 and "'x' is bound as HWC8" in warnings(build)[0]

@@ -10,6 +10,9 @@ import threading
 from .. import _core, _default_device, errors
 from .._default_device import default_device
 
+# What a GPU rounds allocations up to. The CPU as well: programs that forget the padding of a
+# vectorized format rely on it.
+_GRANULE = 512
 _opened = {}
 _lock = threading.Lock()
 
@@ -34,6 +37,8 @@ class Device:
     def allocate(self, size, pinned=False):
         """The address of `size` bytes. Raises lathe.OutOfMemory."""
         make = self.core.allocate_pinned if pinned else self.core.allocate
+        if not (self.is_gpu or pinned):
+            size = -(-size // _GRANULE) * _GRANULE
         memory = make(size)
         self.memory[memory.address] = memory
         return memory.address

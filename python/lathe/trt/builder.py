@@ -135,8 +135,8 @@ class Builder(Managed):
         low.net.check()
         if config.get_flag(F.DIRECT_IO) and low.layouts:
             name, layout = next(iter(low.layouts.items()))
-            raise UnsupportedError(f"BuilderFlag.DIRECT_IO: tensor '{name}' is reformatted from or "
-                                   f"to {layout.format.name}")
+            self._report(Severity.WARNING, f"BuilderFlag.DIRECT_IO: tensor '{name}' is bound as "
+                         f"{layout.format.name}, which a step of the engine converts")
         return low
 
     def _check_flags(self, network, config):
