@@ -70,8 +70,18 @@ def read_commands(build):
         at = command.find("ccache ")
         command = command[at + len("ccache "):] if at >= 0 else command
         entry["command"] = FOREIGN.sub("", FOREIGN.sub("", command))
-        entries.setdefault(entry["file"], entry)
+        for source in joined_in(entry["file"]):
+            entries.setdefault(source, {**entry, "file": source, "command": entry["command"].replace(
+                entry["file"], source)})
     return entries
+
+
+def joined_in(source):
+    """The files that CMake compiles together as `source`, or itself alone."""
+    path = pathlib.Path(source)
+    if path.parent.name != "Unity":
+        return [source]
+    return re.findall(r'#include "(.*)"', path.read_text()) if path.exists() else []
 
 
 def check(tool, folder, source):

@@ -1,1 +1,1 @@
-lathe_module(compiler compiler COLD DEPENDS runtime passes tuner engine device graph ops tensor base)
+lathe_module(compiler compiler COLD TOGETHER 4 DEPENDS runtime passes tuner engine device graph ops tensor base)

@@ -27,7 +27,7 @@ struct Verifier {
   Status check_output_uses() const;
 };
 
-std::string describe(const Node& n) {
+std::string describe_node(const Node& n) {
   std::string name = n.name;
   if (name.empty() && !n.outputs.empty()) name = "%" + n.outputs[0]->name;
   return fmt::format("node '{}' ({})", name, n.op.def ? n.op.def->name : "?");
@@ -154,7 +154,7 @@ Status Verifier::run() {
   if (depth > kMaxRegionDepth) return invalid("regions nest deeper than {}", kMaxRegionDepth);
   for (const GraphPort& port : graph.inputs) LATHE_TRY(check_value(port.value, nullptr, 0));
   for (const Node* n : graph.nodes()) {
-    if (Status s = check_node(n); !s.ok()) return std::move(s).at(describe(*n));
+    if (Status s = check_node(n); !s.ok()) return std::move(s).at(describe_node(*n));
   }
   LATHE_TRY(check_ports());
   LATHE_TRY(check_output_uses());

@@ -18,7 +18,7 @@ Status check_location(std::string_view location) {
   return {};
 }
 
-struct Entry {
+struct Location {
   std::string location;
   uint64_t offset = 0;
   std::optional<uint64_t> length;
@@ -33,8 +33,8 @@ Result<uint64_t> parse_size(std::string_view key, std::string_view text) {
   return v;
 }
 
-Result<Entry> parse_entry(const lathe_onnx::TensorProto& p) {
-  Entry e;
+Result<Location> parse_entry(const lathe_onnx::TensorProto& p) {
+  Location e;
   for (const auto& item : p.external_data()) {
     if (item.key() == "location") e.location = item.value();
     if (item.key() == "offset") e.offset = LATHE_TRY(parse_size("offset", item.value()));
@@ -59,7 +59,7 @@ Result<std::shared_ptr<const MappedFile>> ExternalData::map(const std::string& l
 Result<HostTensor> ExternalData::read(const lathe_onnx::TensorProto& p,
                                       const TensorType& type) const {
   if (type.dtype == DType::String) return invalid("strings cannot be external data");
-  const Entry e = LATHE_TRY(parse_entry(p));
+  const Location e = LATHE_TRY(parse_entry(p));
   const auto need = static_cast<uint64_t>(LATHE_TRY(storage_bytes(type)));
   if (e.length && *e.length != need) {
     return invalid("the external data has {} bytes, and {} takes {}", *e.length, type.to_string(),

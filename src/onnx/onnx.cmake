@@ -9,7 +9,7 @@ add_custom_command(
   DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/onnx/onnx.proto
   VERBATIM)
 lathe_manifest(onnx/importers.def onnx/importers)
-lathe_module(onnx onnx COLD DEPENDS graph ops tensor base LIBRARIES protobuf::libprotobuf-lite
-             SUBFOLDERS importers)
+lathe_module(onnx onnx COLD TOGETHER 6 DEPENDS graph ops tensor base
+             LIBRARIES protobuf::libprotobuf-lite SUBFOLDERS importers)
 target_sources(lathe_onnx PRIVATE ${LATHE_PROTO_OUT})
 set_source_files_properties(${LATHE_PROTO_OUT} PROPERTIES COMPILE_OPTIONS "-w")

@@ -9,10 +9,10 @@
 namespace lathe {
 namespace {
 
-constexpr std::array<std::string_view, 2> kKinds = {"max", "min"};
+constexpr std::array<std::string_view, 2> kArgReduceKinds = {"max", "min"};
 
 Status infer_arg_reduce(InferContext& c) {
-  LATHE_TRY(word_of(c.attrs, "kind", kKinds));
+  LATHE_TRY(word_of(c.attrs, "kind", kArgReduceKinds));
   const DType t = c.dtype(0);
   if (!is_computable(t) || t == DType::Bool) {
     return invalid("x has type {}, expected a number", to_string(t));
@@ -78,7 +78,7 @@ Cost cost_arg_reduce(const OpInstance& op) {
   return {static_cast<double>(op.in[0].shape.elements()), cost_of_elements(op, 0).bytes};
 }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kArgReduceAttrs[] = {
     {"kind", AttrKind::Text, "", "max or min"},
     {"axis", AttrKind::Int, "", "the axis searched"},
     {"keepdims", AttrKind::Int, "1", "1: the axis stays with size 1; 0: it goes"},
@@ -95,7 +95,7 @@ const OpDef& op_arg_reduce() {
           "i64. NaN is ahead of every number, as in NumPy. The axis must not be empty. ONNX "
           "ArgMax and ArgMin.",
       .operands = "x",
-      .attrs = kAttrs,
+      .attrs = kArgReduceAttrs,
       .tolerance = {0, "an index is exact"},
       .infer = infer_arg_reduce,
       .reference = reference_arg_reduce,

@@ -142,7 +142,7 @@ Cost cost_attention(const OpInstance& op) {
   return cost;
 }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kAttentionAttrs[] = {
     {"scale", AttrKind::Float, "1.0", "factor of the scores, usually 1 / sqrt(D)"},
     {"causal", AttrKind::Int, "0", "1: row s sees keys 0 to s only"},
 };
@@ -159,7 +159,7 @@ const OpDef& op_attention() {
           "that is masked whole gives 0. v is expected to be finite where it is masked. Vaswani et "
           "al. 2017; ONNX Attention.",
       .operands = "q k v [mask]",
-      .attrs = kAttrs,
+      .attrs = kAttentionAttrs,
       .tolerance = {8,
                     "the magnitude carries each score's rounding through exp; exp itself and the "
                     "division add a few units"},

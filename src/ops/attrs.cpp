@@ -37,7 +37,7 @@ struct Same {
   }
 };
 
-struct Printer {
+struct AttrPrinter {
   bool full_tensors;
 
   template <class T>
@@ -208,7 +208,7 @@ std::string Attrs::to_string(bool full_tensors) const {
   std::string out = "{";
   for (const auto& [name, value] : items_) {
     if (out.size() > 1) out += ", ";
-    out += name + "=" + std::visit(Printer{full_tensors}, value);
+    out += name + "=" + std::visit(AttrPrinter{full_tensors}, value);
   }
   return out + "}";
 }

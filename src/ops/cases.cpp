@@ -22,7 +22,7 @@ std::string_view without_comment(std::string_view line) {
   return line;
 }
 
-Result<double> parse_value(std::string_view text) {
+Result<double> parse_case_value(std::string_view text) {
   if (text == "true" || text == "false") return text == "true" ? 1.0 : 0.0;
   double value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -31,13 +31,13 @@ Result<double> parse_value(std::string_view text) {
 }
 
 // "{1, 2}"
-Result<std::vector<double>> parse_values(std::string_view text) {
+Result<std::vector<double>> parse_case_values(std::string_view text) {
   if (text.size() < 2 || text.front() != '{' || text.back() != '}') {
     return invalid("'{}' is not {{...}}", text.substr(0, 40));
   }
   std::vector<double> out;
   for (std::string_view v : LATHE_TRY(split_top(text.substr(1, text.size() - 2), ','))) {
-    out.push_back(LATHE_TRY(parse_value(v)));
+    out.push_back(LATHE_TRY(parse_case_value(v)));
   }
   return out;
 }
@@ -50,7 +50,7 @@ Result<Bindings> parse_bindings(std::string_view text) {
   Bindings out;
   for (std::string_view item : LATHE_TRY(split_top(text.substr(1, text.size() - 2), ','))) {
     size_t equals = std::min(item.find('='), item.size() - 1);
-    double value = LATHE_TRY(parse_value(trimmed(item.substr(equals + 1))));
+    double value = LATHE_TRY(parse_case_value(trimmed(item.substr(equals + 1))));
     out[std::string(trimmed(item.substr(0, equals)))] = static_cast<int64_t>(value);
   }
   return out;
@@ -110,7 +110,7 @@ class LineParser {
       return {};
     }
     if (key.starts_with("expect")) {
-      case_.expect[LATHE_TRY(suffix(key.substr(6)))] = LATHE_TRY(parse_values(value));
+      case_.expect[LATHE_TRY(suffix(key.substr(6)))] = LATHE_TRY(parse_case_values(value));
       return {};
     }
     attrs_ += fmt::format("{}{}", attrs_.empty() ? "" : ", ", token);
@@ -119,7 +119,7 @@ class LineParser {
 
   static Result<int> suffix(std::string_view digits) {
     if (digits.empty()) return 0;
-    return static_cast<int>(LATHE_TRY(parse_value(digits)));
+    return static_cast<int>(LATHE_TRY(parse_case_value(digits)));
   }
 
   Status parse_operand(std::string_view name, std::string_view text) {
@@ -145,7 +145,7 @@ class LineParser {
     if (what.starts_with("const")) what.remove_prefix(5);
     if (what.starts_with("{")) {
       fill.kind = CaseFill::Kind::Values;
-      fill.values = LATHE_TRY(parse_values(what));
+      fill.values = LATHE_TRY(parse_case_values(what));
       if (fill.values.empty()) return invalid("no values to fill with");
     } else if (what == "iota") {
       fill.kind = CaseFill::Kind::Iota;
@@ -164,8 +164,8 @@ class LineParser {
     if (colon == text.npos || dots == text.npos) return invalid("'{}' is not NAME:A..B", text);
     CaseFill& fill = fill_of(text.substr(0, colon));
     fill.has_range = true;
-    fill.low = LATHE_TRY(parse_value(text.substr(colon + 1, dots - colon - 1)));
-    fill.high = LATHE_TRY(parse_value(text.substr(dots + 2)));
+    fill.low = LATHE_TRY(parse_case_value(text.substr(colon + 1, dots - colon - 1)));
+    fill.high = LATHE_TRY(parse_case_value(text.substr(dots + 2)));
     return {};
   }
 

@@ -7,7 +7,7 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kConcatAttrs[] = {
     {"axis", AttrKind::Int, "", "the axis along which the operands follow each other"},
 };
 
@@ -112,7 +112,7 @@ const OpDef& op_concat() {
           "x...: one type, one rank, equal dimensions except along axis; y's is their sum. "
           "ONNX Concat.",
       .operands = "x...",
-      .attrs = kAttrs,
+      .attrs = kConcatAttrs,
       .infer = infer_concat,
       .reference = reference_concat,
       .cost = cost_concat,

@@ -68,7 +68,7 @@ Cost cost_conv(const OpInstance& op) {
   return cost_of_elements(op, per_element);
 }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kConvAttrs[] = {
     {"strides", AttrKind::Ints, "", "step of the window, for each spatial dimension"},
     {"dilations", AttrKind::Ints, "", "distance between kernel elements"},
     {"pads", AttrKind::Ints, "", "zeros around x: all begins, then all ends"},
@@ -86,7 +86,7 @@ const OpDef& op_conv() {
           "b[M], y[N,M,o...] with o = floor((s + pads - (dilation*(k-1) + 1)) / stride) + 1; "
           "one float type. ONNX Conv.",
       .operands = "x w [b]",
-      .attrs = kAttrs,
+      .attrs = kConvAttrs,
       .tolerance = {4,
                     "any order of summation in the element type or wider; the bound of a sum of "
                     "random signs is far below eps * sum of |terms|"},

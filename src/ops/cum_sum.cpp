@@ -64,7 +64,7 @@ Status reference_cum_sum(const RefArgs& a) {
   return {};
 }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kCumSumAttrs[] = {
     {"axis", AttrKind::Int, "", "the axis that is summed along"},
     {"exclusive", AttrKind::Int, "0", "1: y[j] leaves out x[j]"},
     {"reverse", AttrKind::Int, "0", "1: from the end"},
@@ -79,7 +79,7 @@ const OpDef& op_cum_sum() {
           "y[j] = x[0] + ... + x[j] along `axis`, or without x[j] (exclusive), or from the end "
           "(reverse). x and y: one number type and shape; integers wrap. ONNX CumSum.",
       .operands = "x",
-      .attrs = kAttrs,
+      .attrs = kCumSumAttrs,
       .tolerance = {4, "any association of the additions in the element type or wider"},
       .infer = infer_cum_sum,
       .reference = reference_cum_sum,

@@ -67,7 +67,7 @@ Status reference_custom(const RefArgs& a) {
   return {};
 }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kCustomAttrs[] = {
     {"name", AttrKind::Text, "", "\"com.acme::Scale\", the model's name for it"},
     {"signature", AttrKind::Text, "", "\"(x: f32[N,C]) -> (y: f32[N,2*C])\": shape inference"},
     {"plugin", AttrKind::Text, "\"\"", "\"acme_ops 1.2.0\": the plugin that brings its code"},
@@ -94,7 +94,7 @@ const OpDef& op_custom() {
           "docs/custom_operators.md.",
       .operands = "x...",
       .results = "y...",
-      .attrs = kAttrs,
+      .attrs = kCustomAttrs,
       .flags = kOpaque,
       .tolerance = {16, "the instance's attribute says what its author allows"},
       .infer = infer_custom,

@@ -86,7 +86,7 @@ Cost cost_deconv(const OpInstance& op) {
   return {flops, cost_of_elements(op, 0).bytes};
 }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kDeconvAttrs[] = {
     {"strides", AttrKind::Ints, "", "output elements between neighbours of x"},
     {"dilations", AttrKind::Ints, "", "distance between kernel elements"},
     {"pads", AttrKind::Ints, "", "cut off the result: all begins, then all ends"},
@@ -105,7 +105,7 @@ const OpDef& op_deconv() {
           "b[M], y[N,M,o...] with o = (s-1)*stride + dilation*(k-1) + 1 + output_padding - pads "
           "(0 where s is 0); one float type. ONNX ConvTranspose.",
       .operands = "x w [b]",
-      .attrs = kAttrs,
+      .attrs = kDeconvAttrs,
       .tolerance = {4, "any order of summation in the element type or wider, as for Conv"},
       .infer = infer_deconv,
       .reference = reference_deconv,

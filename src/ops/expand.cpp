@@ -5,12 +5,12 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kExpandAttrs[] = {
     {"shape", AttrKind::Dims, "", "the whole result's shape"},
 };
 
 // Both shapes are concrete; a dimension that x lacks or has once does not move in x.
-AffineIndex source_of(std::span<const int64_t> x, size_t rank) {
+AffineIndex source_of_expand(std::span<const int64_t> x, size_t rank) {
   const std::vector<int64_t> strides = row_strides(x);
   AffineIndex from;
   from.strides.resize(rank);
@@ -37,13 +37,13 @@ Status infer_expand(InferContext& ctx) {
   }
   ctx.add(ctx.dtype(0), y);
   if (whole_contents(ctx, 0)) {
-    move_contents(ctx, source_of(x.sizes(), static_cast<size_t>(y.rank())));
+    move_contents(ctx, source_of_expand(x.sizes(), static_cast<size_t>(y.rank())));
   }
   return {};
 }
 
 Status reference_expand(const RefArgs& args) {
-  return move_elements(args, source_of(args.op.in[0].shape.sizes(), args.box.begin.size()));
+  return move_elements(args, source_of_expand(args.op.in[0].shape.sizes(), args.box.begin.size()));
 }
 
 }  // namespace
@@ -56,7 +56,7 @@ const OpDef& op_expand() {
           "dimension of x is 1 or that of `shape`.\n"
           "x: any type. ONNX Expand, once the two shapes are merged.",
       .operands = "x",
-      .attrs = kAttrs,
+      .attrs = kExpandAttrs,
       .infer = infer_expand,
       .reference = reference_expand,
       .cost = movement_cost,

@@ -87,14 +87,14 @@ int64_t divide(bool is_signed, int64_t a, int64_t b) {
 }
 
 // C's remainder.
-int64_t remainder(bool is_signed, int64_t a, int64_t b) {
+int64_t truncated_mod(bool is_signed, int64_t a, int64_t b) {
   if (b == 0 || (is_signed && b == -1)) return 0;
   return is_signed ? a % b : static_cast<int64_t>(uint64_t(a) % uint64_t(b));
 }
 
 int64_t int_mod(bool is_signed, int64_t a, int64_t b) {
   if (b == 0) return 0;
-  return is_signed ? floor_mod(a, b) : remainder(false, a, b);
+  return is_signed ? floor_mod(a, b) : truncated_mod(false, a, b);
 }
 
 int64_t power(bool is_signed, int64_t a, int64_t b) {
@@ -124,7 +124,7 @@ int64_t int_call(ScalarOp op, DType type, int64_t a, int64_t b) {
     case ScalarOp::Mul: return mul(a, b);
     case ScalarOp::Div: return divide(is_signed, a, b);
     case ScalarOp::Mod: return int_mod(is_signed, a, b);
-    case ScalarOp::Fmod: return remainder(is_signed, a, b);
+    case ScalarOp::Fmod: return truncated_mod(is_signed, a, b);
     case ScalarOp::Pow: return power(is_signed, a, b);
     case ScalarOp::Min: return int_less(is_signed, b, a) ? b : a;
     case ScalarOp::Max: return int_less(is_signed, a, b) ? b : a;

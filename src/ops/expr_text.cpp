@@ -27,9 +27,10 @@ std::string literal_text(const ExprNode& n) {
   return n.dtype == DType::F32 ? value : fmt::format("{}:{}", value, type);
 }
 
-class Printer {
+class ExprPrinter {
  public:
-  explicit Printer(const Expr& e) : e_(e), uses_(e.nodes().size(), 0), names_(e.nodes().size()) {}
+  explicit ExprPrinter(const Expr& e)
+      : e_(e), uses_(e.nodes().size(), 0), names_(e.nodes().size()) {}
 
   std::string run() {
     std::string out = "(";
@@ -276,7 +277,7 @@ class Parser {
 
 }  // namespace
 
-std::string Expr::to_string() const { return Printer(canonical()).run(); }
+std::string Expr::to_string() const { return ExprPrinter(canonical()).run(); }
 
 Result<Expr> Expr::parse(std::string_view text) {
   Expr e = LATHE_TRY(Parser(text).run());

@@ -5,7 +5,7 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kGatherAttrs[] = {
     {"axis", AttrKind::Int, "0", "the axis of x that the indices choose along"},
 };
 
@@ -103,7 +103,7 @@ const OpDef& op_gather() {
           "x: any type, rank 1 or more; indices: i32 or i64 of any shape, negative ones count "
           "from the end. ONNX Gather.",
       .operands = "x indices",
-      .attrs = kAttrs,
+      .attrs = kGatherAttrs,
       .infer = infer_gather,
       .reference = reference_gather,
       .cost = movement_cost,

@@ -5,7 +5,7 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kGatherElementsAttrs[] = {
     {"axis", AttrKind::Int, "0", "the axis of x that the indices choose along"},
 };
 
@@ -56,7 +56,7 @@ const OpDef& op_gather_elements() {
           "x: any type; indices: i32 or i64, x's rank, no larger than x except along axis, "
           "negative ones count from the end; y has their shape. ONNX GatherElements.",
       .operands = "x indices",
-      .attrs = kAttrs,
+      .attrs = kGatherElementsAttrs,
       .infer = infer_gather_elements,
       .reference = reference_gather_elements,
       .cost = movement_cost,

@@ -7,7 +7,7 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kGatherNdAttrs[] = {
     {"batch_dims", AttrKind::Int, "0", "leading dimensions that x and indices share"},
 };
 
@@ -87,7 +87,7 @@ const OpDef& op_gather_nd() {
           "x: any type; indices: i32 or i64, their last dimension (a constant) counts the "
           "coordinates chosen, negative ones count from the end. ONNX GatherND.",
       .operands = "x indices",
-      .attrs = kAttrs,
+      .attrs = kGatherNdAttrs,
       .infer = infer_gather_nd,
       .reference = reference_gather_nd,
       .cost = movement_cost,

@@ -14,12 +14,12 @@ Status infer_sum(InferContext& c) {
 }
 Status reference_nothing(const RefArgs&) { return {}; }
 
-constexpr AttrDef kAttrs[] = {{"axis", AttrKind::Int, "", ""},
-                              {"mode", AttrKind::Text, "fast", ""}};
+constexpr AttrDef kInferTestAttrs[] = {{"axis", AttrKind::Int, "", ""},
+                                       {"mode", AttrKind::Text, "fast", ""}};
 constexpr OpDef kSum{.name = "Sum",
                      .doc = "",
                      .operands = "x y [bias]",
-                     .attrs = kAttrs,
+                     .attrs = kInferTestAttrs,
                      .infer = infer_sum,
                      .reference = reference_nothing};
 constexpr OpDef kMany{.name = "Many",

@@ -8,7 +8,7 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kIotaAttrs[] = {
     {"start", AttrKind::Tensor, "", "a scalar: the first element; y has its type"},
     {"step", AttrKind::Tensor, "", "a scalar of the same type: the distance between elements"},
     {"count", AttrKind::Dims, "", "one entry: how many elements"},
@@ -93,7 +93,7 @@ const OpDef& op_iota() {
           "start, step: scalars of one number type, y's; integers wrap, floats are computed in "
           "double and rounded once. ONNX Range, once its length is known.",
       .operands = "",
-      .attrs = kAttrs,
+      .attrs = kIotaAttrs,
       .infer = infer_iota,
       .reference = reference_iota,
   };

@@ -48,7 +48,7 @@ Cost cost_lrn(const OpInstance& op) {
   return cost_of_elements(op, 2 * static_cast<double>(op.attrs.i("size")) + 10);
 }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kLrnAttrs[] = {
     {"alpha", AttrKind::Float, "0.0001", "factor of the mean of squares"},
     {"beta", AttrKind::Float, "0.75", "the power"},
     {"bias", AttrKind::Float, "1.0", "added to the scaled mean of squares"},
@@ -65,7 +65,7 @@ const OpDef& op_lrn() {
           "floor((size-1)/2) to c + ceil((size-1)/2), cut at the edges. x[N,C,...] and y: one "
           "float type and shape. Krizhevsky et al. 2012; ONNX LRN.",
       .operands = "x",
-      .attrs = kAttrs,
+      .attrs = kLrnAttrs,
       .tolerance = {8,
                     "pow in float costs a few units; the sum is of squares, without cancellation"},
       .infer = infer_lrn,

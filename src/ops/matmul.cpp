@@ -126,7 +126,7 @@ Cost cost_matmul(const OpInstance& op) {
   return cost_of_elements(op, 2 * static_cast<double>(k));
 }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kMatmulAttrs[] = {
     {"transpose_a", AttrKind::Int, "0", "1: a is [...,K,M]"},
     {"transpose_b", AttrKind::Int, "0", "1: b is [...,N,K]"},
 };
@@ -142,7 +142,7 @@ const OpDef& op_matmul() {
           "integer type, integers wrap; i8 and u8 in any mix give i32. ONNX MatMul, Gemm, "
           "MatMulInteger.",
       .operands = "a b [bias]",
-      .attrs = kAttrs,
+      .attrs = kMatmulAttrs,
       .tolerance = {4,
                     "any order of summation in the element type or wider; the bound of a sum of "
                     "random signs is far below eps * sum of |terms|"},

@@ -9,11 +9,11 @@
 namespace lathe {
 namespace {
 
-constexpr std::array<std::string_view, 2> kKinds = {"layer", "rms"};
+constexpr std::array<std::string_view, 2> kNormalizeKinds = {"layer", "rms"};
 
 Status infer_normalize(InferContext& c) {
   LATHE_TRY(require_float(c, 0, "x"));
-  LATHE_TRY(word_of(c.attrs, "kind", kKinds));
+  LATHE_TRY(word_of(c.attrs, "kind", kNormalizeKinds));
   LATHE_TRY(axes_of(c.attrs, "axes", c.shape(0).rank()));
   if (!(c.attrs.f("epsilon") >= 0)) {
     return invalid("epsilon is {}, expected 0 or more", c.attrs.f("epsilon"));
@@ -102,7 +102,7 @@ Status reference_normalize(const RefArgs& a) {
 
 Cost cost_normalize(const OpInstance& op) { return cost_of_elements(op, 8); }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kNormalizeAttrs[] = {
     {"axes", AttrKind::Ints, "", "the axes that are normalized together"},
     {"epsilon", AttrKind::Float, "0.00001", "added to the variance or the mean of squares"},
     {"kind", AttrKind::Text, "layer", "layer: subtract the mean; rms: do not"},
@@ -120,7 +120,7 @@ const OpDef& op_normalize() {
           "LayerNormalization, InstanceNormalization, GroupNormalization, "
           "MeanVarianceNormalization, RMSNormalization.",
       .operands = "x [scale] [bias]",
-      .attrs = kAttrs,
+      .attrs = kNormalizeAttrs,
       .tolerance = {8,
                     "statistics in float or wider, in any order, of differences from the mean; the "
                     "magnitude carries the mean's rounding into the result"},

@@ -5,7 +5,7 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kOneHotAttrs[] = {
     {"axis", AttrKind::Int, "-1", "where y has its new axis"},
     {"depth", AttrKind::Dims, "", "one entry: the size of the new axis"},
 };
@@ -60,7 +60,7 @@ const OpDef& op_one_hot() {
           "[-depth, depth) select nothing. values: two elements of any type, off and on; y has "
           "their type. ONNX OneHot.",
       .operands = "indices values",
-      .attrs = kAttrs,
+      .attrs = kOneHotAttrs,
       .infer = infer_one_hot,
       .reference = reference_one_hot,
       .cost = movement_cost,

@@ -9,9 +9,9 @@ namespace lathe {
 namespace {
 
 enum class Mode { Constant, Reflect, Edge, Wrap };
-constexpr std::string_view kModes[] = {"constant", "reflect", "edge", "wrap"};
+constexpr std::string_view kPadModes[] = {"constant", "reflect", "edge", "wrap"};
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kPadAttrs[] = {
     {"mode", AttrKind::Text, "constant",
      "what the margin holds: constant (value), reflect (mirrored, the edge once), edge (repeated), "
      "wrap (from the other side)"},
@@ -78,7 +78,7 @@ Status infer_pad(InferContext& ctx) {
   const auto rank = static_cast<size_t>(x.rank());
   const Dims& before = ctx.attrs.dims("before");
   const Dims& after = ctx.attrs.dims("after");
-  const auto mode = static_cast<Mode>(LATHE_TRY(word_of(ctx.attrs, "mode", kModes)));
+  const auto mode = static_cast<Mode>(LATHE_TRY(word_of(ctx.attrs, "mode", kPadModes)));
   LATHE_TRY(require_entries("before", before.size(), rank, "one for each dimension of x"));
   LATHE_TRY(require_entries("after", after.size(), rank, "one for each dimension of x"));
   LATHE_TRY(check_value(ctx));
@@ -94,7 +94,7 @@ Status infer_pad(InferContext& ctx) {
 }
 
 Status reference_pad(const RefArgs& args) {
-  const auto mode = static_cast<Mode>(LATHE_TRY(word_of(args.op.attrs, "mode", kModes)));
+  const auto mode = static_cast<Mode>(LATHE_TRY(word_of(args.op.attrs, "mode", kPadModes)));
   const std::vector<Axis> axes = axes_of(args.op);
   const std::vector<int64_t> strides = row_strides(args.op.in[0].shape.sizes());
   const bool has_value = args.in.size() > 1 && !args.in[1].empty();
@@ -128,7 +128,7 @@ const OpDef& op_pad() {
           "x: any type; value: a scalar of x's type. reflect and wrap repeat as often as the "
           "margin needs. ONNX Pad, once its axes are spelled out.",
       .operands = "x [value]",
-      .attrs = kAttrs,
+      .attrs = kPadAttrs,
       .infer = infer_pad,
       .reference = reference_pad,
       .cost = movement_cost,

@@ -28,8 +28,8 @@ Result<int32_t> format_of(Layout layout) {
   }
 }
 
-constexpr AttrKind kKinds[] = {AttrKind::Int, AttrKind::Float, AttrKind::Text, AttrKind::Ints,
-                               AttrKind::Floats};
+constexpr AttrKind kFieldKinds[] = {AttrKind::Int, AttrKind::Float, AttrKind::Text, AttrKind::Ints,
+                                    AttrKind::Floats};
 
 }  // namespace
 
@@ -37,7 +37,8 @@ std::vector<AttrDef> fields_of(const LatheOperator& op) {
   std::vector<AttrDef> schema;
   for (size_t k = 0; k < op.field_count; ++k) {
     const LatheField& f = op.fields[k];
-    schema.push_back({f.name, kKinds[f.kind], f.default_value == nullptr ? "" : f.default_value,
+    schema.push_back({f.name, kFieldKinds[f.kind],
+                      f.default_value == nullptr ? "" : f.default_value,
                       f.doc == nullptr ? "" : f.doc});
   }
   return schema;

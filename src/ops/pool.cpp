@@ -11,11 +11,11 @@
 namespace lathe {
 namespace {
 
-constexpr std::array<std::string_view, 3> kKinds = {"max", "average", "lp"};
+constexpr std::array<std::string_view, 3> kPoolKinds = {"max", "average", "lp"};
 constexpr int64_t kMaxPower = 1024;
 
 Status infer_pool(InferContext& c) {
-  const bool max = LATHE_TRY(word_of(c.attrs, "kind", kKinds)) == 0;
+  const bool max = LATHE_TRY(word_of(c.attrs, "kind", kPoolKinds)) == 0;
   const DType t = c.dtype(0);
   if (!max) {
     LATHE_TRY(require_float(c, 0, "x"));
@@ -140,7 +140,7 @@ Cost cost_pool(const OpInstance& op) {
   return cost_of_elements(op, positions);
 }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kPoolAttrs[] = {
     {"kind", AttrKind::Text, "", "max, average or lp"},
     {"kernel", AttrKind::Ints, "", "size of the window, for each spatial dimension"},
     {"strides", AttrKind::Ints, "", "step of the window"},
@@ -164,7 +164,7 @@ const OpDef& op_pool() {
           "for max, else float; o = round((s + pads - (dilation*(k-1) + 1)) / stride) + 1. ONNX "
           "MaxPool, AveragePool, LpPool.",
       .operands = "x",
-      .attrs = kAttrs,
+      .attrs = kPoolAttrs,
       .tolerance = {8, "max is exact; sums in any order in float or wider; pow costs a few units"},
       .infer = infer_pool,
       .reference = reference_pool,

@@ -11,11 +11,11 @@ namespace lathe {
 namespace {
 
 enum class Kind { Sum, Mean, Max, Min, Prod, L1, L2, LogSum, LogSumExp, SumSquare };
-constexpr std::array<std::string_view, 10> kKinds = {
+constexpr std::array<std::string_view, 10> kReduceKinds = {
     "sum", "mean", "max", "min", "prod", "l1", "l2", "logsum", "logsumexp", "sumsquare"};
 
 Status infer_reduce(InferContext& c) {
-  const Kind kind = static_cast<Kind>(LATHE_TRY(word_of(c.attrs, "kind", kKinds)));
+  const Kind kind = static_cast<Kind>(LATHE_TRY(word_of(c.attrs, "kind", kReduceKinds)));
   const DType t = c.dtype(0);
   const bool extreme = kind == Kind::Max || kind == Kind::Min;
   if (!is_computable(t) || (t == DType::Bool && !extreme)) {
@@ -159,7 +159,7 @@ void reference_integers(const RefArgs& a, const Extent& e, Kind kind) {
 }
 
 Status reference_reduce(const RefArgs& a) {
-  const Kind kind = static_cast<Kind>(LATHE_TRY(word_of(a.op.attrs, "kind", kKinds)));
+  const Kind kind = static_cast<Kind>(LATHE_TRY(word_of(a.op.attrs, "kind", kReduceKinds)));
   const Extent e = LATHE_TRY(extent_of(a));
   const bool integer = !is_float(a.in[0].dtype());
   if (integer && !through_double(kind)) {
@@ -183,7 +183,7 @@ Cost cost_reduce(const OpInstance& op) {
   return {static_cast<double>(op.in[0].shape.elements()), cost_of_elements(op, 0).bytes};
 }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kReduceAttrs[] = {
     {"kind", AttrKind::Text, "",
      "sum, mean, max, min, prod, l1, l2, logsum, logsumexp or sumsquare"},
     {"axes", AttrKind::Ints, "", "the axes reduced; none: each element by itself"},
@@ -204,7 +204,7 @@ const OpDef& op_reduce() {
           "empty axis: 0, mean NaN, prod 1, max -inf or the lowest, min +inf or the highest, "
           "logsum and logsumexp -inf. ONNX Reduce*.",
       .operands = "x",
-      .attrs = kAttrs,
+      .attrs = kReduceAttrs,
       .tolerance = {8,
                     "any order of summation in the element type or wider; exp, log and sqrt add a "
                     "few units"},

@@ -24,7 +24,7 @@ Status check_inputs(const OpInstance& op, std::span<const HostTensor> in) {
   return {};
 }
 
-std::vector<int64_t> extents(const Box& box) {
+std::vector<int64_t> box_sizes(const Box& box) {
   std::vector<int64_t> out;
   for (size_t d = 0; d < box.begin.size(); ++d) out.push_back(box.end[d] - box.begin[d]);
   return out;
@@ -85,7 +85,7 @@ Result<AnchorResult> run_anchor(const OpInstance& anchor, std::span<const HostTe
   AnchorResult result;
   for (const TensorType& t : anchor.out) result.out.push_back(LATHE_TRY(HostTensor::make(t)));
   if (!box.is_whole(anchor.out[0].shape)) {
-    TensorType boxed{anchor.out[0].dtype, Shape::of(extents(box))};
+    TensorType boxed{anchor.out[0].dtype, Shape::of(box_sizes(box))};
     result.out[0] = LATHE_TRY(HostTensor::make(boxed));
   }
   if (with_magnitude) {
@@ -165,7 +165,7 @@ Result<BoxResult> run_box(const OpInstance& op, std::span<const HostTensor> in, 
   if (op.fusion.epilogue.empty()) {
     return BoxResult{std::move(result.out[0]), std::move(result.magnitude)};
   }
-  Shape shape = Shape::of(extents(box));
+  Shape shape = Shape::of(box_sizes(box));
   BoxResult out;
   out.value = LATHE_TRY(HostTensor::make({op.out[0].dtype, shape}));
   out.magnitude = LATHE_TRY(HostTensor::zeros({DType::F64, shape}));

@@ -5,7 +5,7 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kReshapeAttrs[] = {
     {"shape", AttrKind::Dims, "", "the result's shape, every dimension given"},
 };
 
@@ -34,7 +34,7 @@ const OpDef& op_reshape() {
           "x: any type and shape. ONNX Reshape, Flatten, Squeeze, Unsqueeze (their 0 and -1 are "
           "resolved by the importers).",
       .operands = "x",
-      .attrs = kAttrs,
+      .attrs = kReshapeAttrs,
       .flags = kBoxes | kView,
       .infer = infer_reshape,
       .reference = reference_reshape,

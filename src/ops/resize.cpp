@@ -11,7 +11,7 @@
 namespace lathe {
 namespace {
 
-constexpr std::array<std::string_view, 3> kModes = {"nearest", "linear", "cubic"};
+constexpr std::array<std::string_view, 3> kResizeModes = {"nearest", "linear", "cubic"};
 constexpr std::array<std::string_view, 6> kCoordinates = {
     "half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel",
     "align_corners", "asymmetric",           "tf_crop_and_resize"};
@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, 4> kNearestModes = {"round_prefer_floor",
                                                            "round_prefer_ceil", "floor", "ceil"};
 constexpr double kLeastScale = 1.0 / (1 << 30), kMost = 1 << 30;
 
-Status check_list(const InferContext& c, std::string_view name, size_t count, double least) {
+Status check_floats(const InferContext& c, std::string_view name, size_t count, double least) {
   const Floats& values = c.attrs.floats(name);
   if (!values.empty() && values.size() != count) {
     return invalid("{} has {} values, expected none or {}", name, values.size(), count);
@@ -70,7 +70,7 @@ Status check_sizes(InferContext& c, const Shape& x, const Dims& sizes) {
 
 Status infer_resize(InferContext& c) {
   const Attrs& attrs = c.attrs;
-  const int mode = LATHE_TRY(word_of(attrs, "mode", kModes));
+  const int mode = LATHE_TRY(word_of(attrs, "mode", kResizeModes));
   const int coordinates = LATHE_TRY(word_of(attrs, "coordinates", kCoordinates));
   LATHE_TRY(word_of(attrs, "nearest_mode", kNearestModes));
   LATHE_TRY(require_flag(attrs, "exclude_outside"));
@@ -82,8 +82,8 @@ Status infer_resize(InferContext& c) {
     return invalid("x is bool: only nearest samples that");
   const Shape& x = c.shape(0);
   const auto rank = static_cast<size_t>(x.rank());
-  LATHE_TRY(check_list(c, "scales", rank, kLeastScale));
-  LATHE_TRY(check_list(c, "roi", 2 * rank, -kMost));
+  LATHE_TRY(check_floats(c, "scales", rank, kLeastScale));
+  LATHE_TRY(check_floats(c, "roi", 2 * rank, -kMost));
   if (kCoordinates[static_cast<size_t>(coordinates)] == "tf_crop_and_resize" &&
       attrs.floats("roi").empty() && rank > 0) {
     return invalid("roi is empty, expected {} values for tf_crop_and_resize", 2 * rank);
@@ -271,7 +271,7 @@ Cost cost_resize(const OpInstance& op) {
   return cost_of_elements(op, mode == "nearest" ? 1 : mode == "linear" ? 8 : 32);
 }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kResizeAttrs[] = {
     {"mode", AttrKind::Text, "nearest", "nearest, linear or cubic"},
     {"coordinates", AttrKind::Text, "half_pixel",
      "half_pixel, half_pixel_symmetric, pytorch_half_pixel, align_corners, asymmetric or "
@@ -302,7 +302,7 @@ const OpDef& op_resize() {
           "integers round to nearest. An axis whose size and scale stay is untouched. ONNX Resize "
           "10 to 19, Upsample.",
       .operands = "x",
-      .attrs = kAttrs,
+      .attrs = kResizeAttrs,
       .tolerance = {8, "weights computed in double, then products and sums in float in any order"},
       .infer = infer_resize,
       .reference = reference_resize,

@@ -6,7 +6,7 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kScatterElementsAttrs[] = {
     {"axis", AttrKind::Int, "0", "the axis of x that the indices choose along"},
     kReductionAttr,
 };
@@ -63,7 +63,7 @@ const OpDef& op_scatter_elements() {
           "ones count from the end; updates: x's type and the indices' shape, which is no "
           "larger than x except along axis. ONNX ScatterElements, Scatter.",
       .operands = "x indices updates",
-      .attrs = kAttrs,
+      .attrs = kScatterElementsAttrs,
       .tolerance = {8, "sums and products depend on the order of the updates"},
       .infer = infer_scatter_elements,
       .reference = reference_scatter_elements,

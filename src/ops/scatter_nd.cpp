@@ -6,7 +6,7 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {kReductionAttr};
+constexpr AttrDef kScatterNdAttrs[] = {kReductionAttr};
 
 // How many coordinates of x a tuple chooses: the last dimension of indices.
 Result<int> tuple_size(const Shape& x, const Shape& indices) {
@@ -86,7 +86,7 @@ const OpDef& op_scatter_nd() {
           "dimension (a constant) counts the coordinates chosen, negative ones count from the "
           "end; updates: x's type. ONNX ScatterND.",
       .operands = "x indices updates",
-      .attrs = kAttrs,
+      .attrs = kScatterNdAttrs,
       .tolerance = {8, "sums and products depend on the order of the updates"},
       .infer = infer_scatter_nd,
       .reference = reference_scatter_nd,

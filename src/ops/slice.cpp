@@ -5,7 +5,7 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kSliceAttrs[] = {
     {"axes", AttrKind::Ints, "", "the axes that are cut, each once"},
     {"starts", AttrKind::Dims, "", "for each axis the first element taken, counted from 0"},
     {"sizes", AttrKind::Dims, "", "for each axis the number of elements taken"},
@@ -35,7 +35,8 @@ Status require_inside(InferContext& ctx, size_t k, int axis, const Dim& size) {
 }
 
 // Everything is concrete and verified.
-AffineIndex source_of(std::span<const int64_t> sizes, std::span<const Dim> y, const Attrs& attrs) {
+AffineIndex source_of_slice(std::span<const int64_t> sizes, std::span<const Dim> y,
+                            const Attrs& attrs) {
   AffineIndex from{0, row_strides(sizes)};
   for (const Dim& d : y) {
     if (d.is(0)) return from;
@@ -73,14 +74,14 @@ Status infer_slice(InferContext& ctx) {
   }
   ctx.add(ctx.dtype(0), y);
   if (whole_contents(ctx, 0) && is_small(y) && is_constant(ctx.attrs.dims("starts"))) {
-    move_contents(ctx, source_of(x.sizes(), y.dims(), ctx.attrs));
+    move_contents(ctx, source_of_slice(x.sizes(), y.dims(), ctx.attrs));
   }
   return {};
 }
 
 Status reference_slice(const RefArgs& args) {
-  return move_elements(
-      args, source_of(args.op.in[0].shape.sizes(), args.op.out[0].shape.dims(), args.op.attrs));
+  return move_elements(args, source_of_slice(args.op.in[0].shape.sizes(),
+                                             args.op.out[0].shape.dims(), args.op.attrs));
 }
 
 }  // namespace
@@ -94,7 +95,7 @@ const OpDef& op_slice() {
           "x: any type. Every element taken lies inside x; steps may be negative. ONNX Slice "
           "and Split, once their bounds are clamped.",
       .operands = "x",
-      .attrs = kAttrs,
+      .attrs = kSliceAttrs,
       .infer = infer_slice,
       .reference = reference_slice,
       .cost = movement_cost,

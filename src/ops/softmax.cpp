@@ -65,7 +65,7 @@ Status reference_softmax(const RefArgs& a) {
 
 Cost cost_softmax(const OpInstance& op) { return cost_of_elements(op, 5); }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kSoftmaxAttrs[] = {
     {"axis", AttrKind::Int, "-1", "the axis that sums to 1"},
     {"log", AttrKind::Int, "0", "1: the natural logarithm of the softmax"},
 };
@@ -80,7 +80,7 @@ const OpDef& op_softmax() {
           "log(sum(exp(x - max(x)))). x and y: one float type and shape. A row that holds NaN or "
           "+inf, or -inf alone, is NaN. ONNX Softmax and LogSoftmax since opset 13.",
       .operands = "x",
-      .attrs = kAttrs,
+      .attrs = kSoftmaxAttrs,
       .tolerance = {8,
                     "exp and division in float, a few units each; the magnitude carries the "
                     "rounding of x - max through exp"},

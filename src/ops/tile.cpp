@@ -5,11 +5,11 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kTileAttrs[] = {
     {"repeats", AttrKind::Dims, "", "how often x stands along each axis, zero or more"},
 };
 
-auto source_of(std::vector<int64_t> sizes) {
+auto source_of_tile(std::vector<int64_t> sizes) {
   return [sizes = std::move(sizes)](const int64_t* c) {
     int64_t at = 0;
     for (size_t d = 0; d < sizes.size(); ++d) at = at * sizes[d] + c[d] % sizes[d];
@@ -29,12 +29,12 @@ Status infer_tile(InferContext& ctx) {
     LATHE_TRY(require_nonnegative(ctx, y[d], fmt::format("dimension {} of y", d)));
   }
   ctx.add(ctx.dtype(0), y);
-  if (whole_contents(ctx, 0)) move_contents(ctx, source_of(x.sizes()));
+  if (whole_contents(ctx, 0)) move_contents(ctx, source_of_tile(x.sizes()));
   return {};
 }
 
 Status reference_tile(const RefArgs& args) {
-  return move_elements(args, source_of(args.op.in[0].shape.sizes()));
+  return move_elements(args, source_of_tile(args.op.in[0].shape.sizes()));
 }
 
 }  // namespace
@@ -46,7 +46,7 @@ const OpDef& op_tile() {
           "y[c0, c1, ...] = x[c0 mod d0, c1 mod d1, ...], d being x's sizes.\n"
           "x: any type; y's dimension d is x's times repeats[d]. ONNX Tile.",
       .operands = "x",
-      .attrs = kAttrs,
+      .attrs = kTileAttrs,
       .infer = infer_tile,
       .reference = reference_tile,
       .cost = movement_cost,

@@ -80,7 +80,7 @@ Cost cost_topk(const OpInstance& op) {
   return {n * 10, cost_of_elements(op, 0).bytes};
 }
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kTopkAttrs[] = {
     {"axis", AttrKind::Int, "-1", "the axis searched"},
     {"k", AttrKind::Dims, "", "one value: how many elements"},
     {"largest", AttrKind::Int, "1", "1: the largest; 0: the smallest"},
@@ -100,7 +100,7 @@ const OpDef& op_topk() {
           "the same whatever `sorted` says. ONNX TopK.",
       .operands = "x",
       .results = "values indices",
-      .attrs = kAttrs,
+      .attrs = kTopkAttrs,
       .flags = kNone,  // two outputs, and an element needs its whole row
       .tolerance = {0, "a selection is exact"},
       .infer = infer_topk,

@@ -5,12 +5,12 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kTransposeAttrs[] = {
     {"perm", AttrKind::Ints, "", "for each dimension of y, the dimension of x that it is"},
 };
 
 // perm is verified and x is concrete.
-AffineIndex source_of(std::span<const int64_t> sizes, const Ints& perm) {
+AffineIndex source_of_transpose(std::span<const int64_t> sizes, const Ints& perm) {
   const std::vector<int64_t> strides = row_strides(sizes);
   AffineIndex from;
   for (int64_t axis : perm) from.strides.push_back(strides[static_cast<size_t>(axis)]);
@@ -33,12 +33,13 @@ Status infer_transpose(InferContext& ctx) {
   Shape y;
   for (int64_t axis : perm) y.push_back(x[static_cast<int>(axis)]);
   ctx.add(ctx.dtype(0), y);
-  if (whole_contents(ctx, 0)) move_contents(ctx, source_of(x.sizes(), perm));
+  if (whole_contents(ctx, 0)) move_contents(ctx, source_of_transpose(x.sizes(), perm));
   return {};
 }
 
 Status reference_transpose(const RefArgs& args) {
-  return move_elements(args, source_of(args.op.in[0].shape.sizes(), args.op.attrs.ints("perm")));
+  return move_elements(
+      args, source_of_transpose(args.op.in[0].shape.sizes(), args.op.attrs.ints("perm")));
 }
 
 }  // namespace
@@ -50,7 +51,7 @@ const OpDef& op_transpose() {
           "y[c0, c1, ...] = x[...] with x's coordinate perm[d] equal to c_d.\n"
           "x: any type; y's dimension d is x's dimension perm[d]. ONNX Transpose.",
       .operands = "x",
-      .attrs = kAttrs,
+      .attrs = kTransposeAttrs,
       .infer = infer_transpose,
       .reference = reference_transpose,
       .cost = movement_cost,

@@ -5,12 +5,12 @@
 namespace lathe {
 namespace {
 
-constexpr AttrDef kAttrs[] = {
+constexpr AttrDef kTriluAttrs[] = {
     {"upper", AttrKind::Int, "1", "1: keep columns >= row + k; 0: keep columns <= row + k"},
     {"k", AttrKind::Int, "0", "the diagonal at which the triangle begins"},
 };
 
-auto source_of(std::vector<int64_t> sizes, const Attrs& attrs) {
+auto source_of_trilu(std::vector<int64_t> sizes, const Attrs& attrs) {
   const bool upper = attrs.i("upper") != 0;
   return [from = AffineIndex{0, row_strides(sizes)}, upper, k = attrs.i("k")](const int64_t* c) {
     const size_t rank = from.strides.size();
@@ -26,12 +26,12 @@ Status infer_trilu(InferContext& ctx) {
   const int64_t upper = ctx.attrs.i("upper");
   if (upper != 0 && upper != 1) return invalid("upper is {}, expected 0 or 1", upper);
   ctx.add(ctx.dtype(0), x);
-  if (whole_contents(ctx, 0)) move_contents(ctx, source_of(x.sizes(), ctx.attrs));
+  if (whole_contents(ctx, 0)) move_contents(ctx, source_of_trilu(x.sizes(), ctx.attrs));
   return {};
 }
 
 Status reference_trilu(const RefArgs& args) {
-  return move_elements(args, source_of(args.op.in[0].shape.sizes(), args.op.attrs));
+  return move_elements(args, source_of_trilu(args.op.in[0].shape.sizes(), args.op.attrs));
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ const OpDef& op_trilu() {
           "0.\n"
           "x: any type, rank 2 or more. ONNX Trilu with a constant k.",
       .operands = "x",
-      .attrs = kAttrs,
+      .attrs = kTriluAttrs,
       .infer = infer_trilu,
       .reference = reference_trilu,
       .cost = movement_cost,

@@ -41,7 +41,7 @@ Price dying(const Chain& c) {
   return p;
 }
 
-Price price_of(const Movement::Plan& plan, const Shape& from, const Shape& to) {
+Price price_of_plan(const Movement::Plan& plan, const Shape& from, const Shape& to) {
   if (plan.is_reshape()) return {0, from == to ? 0 : 1};
   Shape moved;
   for (int64_t p : plan.perm) moved.push_back(plan.factors[static_cast<int>(p)]);
@@ -61,7 +61,7 @@ Status compose(Rewriter& rw, Node* last) {
       break;
     }
     Movement::Plan plan = m.plan();
-    const Price after = price_of(plan, chain.source()->type.shape, last->out()->type.shape);
+    const Price after = price_of_plan(plan, chain.source()->type.shape, last->out()->type.shape);
     if (after < dying(chain)) best = chain, best_plan = std::move(plan);
     Node* previous = chain.source()->producer;
     if (!is_movement(previous) || chain.nodes.size() == kMaxChain) break;
@@ -74,7 +74,7 @@ Status compose(Rewriter& rw, Node* last) {
   return {};
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_compose_movements(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   for (Node* n : graph.nodes()) {
     if (is_movement(n) && !is_dead(*n) && ends_chain(*n)) LATHE_TRY(compose(rw, n));
@@ -91,7 +91,7 @@ const Pass& pass_compose_movements() {
       .doc =
           "A chain of Reshape and Transpose becomes at most Reshape, Transpose, Reshape, and "
           "only a Reshape (or nothing) where no element changes its place.",
-      .run = run};
+      .run = run_compose_movements};
   return pass;
 }
 

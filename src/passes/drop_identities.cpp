@@ -48,7 +48,7 @@ Result<Value*> shorter_cast(Rewriter& rw, Node* n) {
   return rw.pointwise(std::move(both), {first->in(0)}, joined_names(first->name, n->name));
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_drop_identities(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   for (Node* n : graph.nodes()) {
     if (is_dead(*n)) continue;
@@ -71,7 +71,7 @@ const Pass& pass_drop_identities() {
           "What gives its operand back goes: identity expressions (Dropout), exact cast pairs, "
           "Reshape and Expand to the same shape, Transpose in order, Slice of everything, Pad "
           "by nothing, Concat of one.",
-      .run = run};
+      .run = run_drop_identities};
   return pass;
 }
 

@@ -175,7 +175,7 @@ Status fold_before(Rewriter& rw, Node* anchor) {
   return {};
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_fold_affine(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   for (Node* node : graph.nodes()) {
     if (pointwise_expr(node) && !is_dead(*node)) LATHE_TRY(fold_behind(rw, node));
@@ -195,7 +195,7 @@ const Pass& pass_fold_affine() {
           "An expression a * x + b with constants for each channel goes into the weights and "
           "bias of the Conv, Deconv or MatMul in front of it or behind it, when nothing else "
           "reads what lies between.",
-      .run = run};
+      .run = run_fold_affine};
   return pass;
 }
 

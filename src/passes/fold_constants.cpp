@@ -60,7 +60,7 @@ void fold(Rewriter& rw, Node* node) {
   }
 }
 
-Result<bool> run(Graph& graph, const PassOptions& options) {
+Result<bool> run_fold_constants(Graph& graph, const PassOptions& options) {
   Rewriter rw(graph);
   Budget budget{options.fold_budget_bytes};
   for (Node* node : graph.nodes()) {
@@ -78,7 +78,7 @@ const Pass& pass_fold_constants() {
       .doc =
           "A node whose operands are all constants becomes a Constant, within a budget of bytes "
           "and of work; large results of small operands (Expand) stay.",
-      .run = run};
+      .run = run_fold_constants};
   return pass;
 }
 

@@ -28,7 +28,7 @@ bool really_read(const Value& v) {
   });
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_fold_shapes(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   for (Node* node : graph.nodes()) {
     if (node->is("Constant") || node->is("Dims")) continue;
@@ -62,7 +62,7 @@ const Pass& pass_fold_shapes() {
       .doc =
           "An integer tensor whose contents are known becomes a Constant, or a Dims of "
           "expressions where something other than shape arithmetic reads it.",
-      .run = run};
+      .run = run_fold_shapes};
   return pass;
 }
 

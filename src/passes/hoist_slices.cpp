@@ -58,7 +58,7 @@ Result<bool> hoist(Rewriter& rw, Node* slice, const std::vector<Node*>& chain) {
   return true;
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_hoist_slices(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   for (Node* last : graph.nodes()) {
     if (!is_movement(last) || is_dead(*last)) continue;
@@ -84,7 +84,7 @@ const Pass& pass_hoist_slices() {
       .doc =
           "Disjoint slices of a tensor that was reshaped and transposed for nothing else are "
           "taken before that, and each part is rearranged by itself.",
-      .run = run};
+      .run = run_hoist_slices};
   return pass;
 }
 

@@ -66,7 +66,7 @@ Status join(Rewriter& rw, const std::vector<Node*>& group, bool flipped, bool bi
   return {};
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_join_matmuls(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   std::map<Key, size_t> index;
   std::vector<std::pair<Key, std::vector<Node*>>> groups;  // in the graph's order
@@ -92,7 +92,7 @@ const Pass& pass_join_matmuls() {
       .doc =
           "Products of one tensor with several constant matrices (Q, K, V) become one product "
           "and slices of its result.",
-      .run = run};
+      .run = run_join_matmuls};
   return pass;
 }
 

@@ -34,7 +34,7 @@ bool pays(const Part& p, int axis) {
                                           [](const Node* n) { return n->out()->read_once(); });
 }
 
-Status rewrite(Rewriter& rw, Node* n) {
+Status join_concat(Rewriter& rw, Node* n) {
   if (!n->is("Concat") || is_dead(*n)) return {};
   const Result<int> axis = normalize_axis(n->op.attrs.i("axis"), n->out()->type.rank());
   if (!axis.ok()) return {};
@@ -70,9 +70,9 @@ Status rewrite(Rewriter& rw, Node* n) {
   return {};
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_join_slices(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
-  for (Node* n : graph.nodes()) LATHE_TRY(rewrite(rw, n));
+  for (Node* n : graph.nodes()) LATHE_TRY(join_concat(rw, n));
   if (rw.changes() > 0) rw.erase_dead();
   return rw.changes() > 0;
 }
@@ -84,7 +84,7 @@ const Pass& pass_join_slices() {
       .name = "join_slices",
       .doc =
           "Neighbouring slices that a Concat joins again become one, or what they were cut from.",
-      .run = run};
+      .run = run_join_slices};
   return pass;
 }
 

@@ -33,7 +33,7 @@ bool equal(const Node& a, const Node& b) {
   return a.op.def == b.op.def && a.operands == b.operands && a.op.attrs == b.op.attrs;
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_merge_duplicates(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   std::unordered_multimap<size_t, Node*> seen;
   for (Node* node : graph.nodes()) {
@@ -62,7 +62,7 @@ const Pass& pass_merge_duplicates() {
       .doc =
           "Equal nodes over equal operands become one, equal constants too; what draws random "
           "numbers stays.",
-      .run = run};
+      .run = run_merge_duplicates};
   return pass;
 }
 

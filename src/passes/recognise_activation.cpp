@@ -115,7 +115,7 @@ Result<Expr> in_type(std::string_view text, DType type) {
   return narrow.inlined(0, e.inlined(0, widen));
 }
 
-Status recognise(Rewriter& rw, Node* node) {
+Status recognise_activation_at(Rewriter& rw, Node* node) {
   if (!pointwise_expr(node) || is_dead(*node)) return {};
   const DType type = node->out()->type.dtype;
   if (type != DType::F32 && type != DType::F16 && type != DType::BF16) return {};
@@ -135,9 +135,9 @@ Status recognise(Rewriter& rw, Node* node) {
   return {};
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_recognise_activation(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
-  for (Node* node : graph.nodes()) LATHE_TRY(recognise(rw, node));
+  for (Node* node : graph.nodes()) LATHE_TRY(recognise_activation_at(rw, node));
   if (rw.changes() > 0) rw.erase_dead();
   return rw.changes() > 0;
 }
@@ -150,7 +150,7 @@ const Pass& pass_recognise_activation() {
       .doc =
           "GELU in its erf and tanh forms, SiLU and HardSwish spread over several nodes become "
           "one Pointwise.",
-      .run = run};
+      .run = run_recognise_activation};
   return pass;
 }
 

@@ -132,7 +132,7 @@ Result<Value*> sum_of(Rewriter& rw, const std::vector<Value*>& masks, const std:
   return sum;
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_recognise_attention(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   for (Node* root : graph.nodes()) {
     Match m;
@@ -159,7 +159,7 @@ const Pass& pass_recognise_attention() {
       .doc =
           "softmax(q k^T * scale + mask) v becomes Attention. A row that the mask excludes "
           "whole gives 0 where the chain gives NaN.",
-      .run = run};
+      .run = run_recognise_attention};
   return pass;
 }
 

@@ -113,7 +113,7 @@ Status absorb(Rewriter& rw, Node* node) {
   return {};
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_recognise_normalization(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   for (Node* node : graph.nodes()) {
     if (!LATHE_TRY(replace_core(rw, node))) LATHE_TRY(absorb(rw, node));
@@ -130,7 +130,7 @@ const Pass& pass_recognise_normalization() {
       .doc =
           "Layer and root-mean-square normalization written as means, squares and a root become "
           "Normalize, with a constant factor and summand behind it as scale and bias.",
-      .run = run};
+      .run = run_recognise_normalization};
   return pass;
 }
 

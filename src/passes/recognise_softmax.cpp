@@ -24,7 +24,7 @@ Term without_maximum(Term t, int axis) {
   return t.arg(0);
 }
 
-Status recognise(Rewriter& rw, Node* node) {
+Status recognise_softmax_at(Rewriter& rw, Node* node) {
   if (!pointwise_expr(node) || is_dead(*node)) return {};
   const Term t = Term::of(node->out());
   if (!t.is(ScalarOp::Div) || !t.arg(0).is(ScalarOp::Exp)) return {};
@@ -40,9 +40,9 @@ Status recognise(Rewriter& rw, Node* node) {
   return {};
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_recognise_softmax(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
-  for (Node* node : graph.nodes()) LATHE_TRY(recognise(rw, node));
+  for (Node* node : graph.nodes()) LATHE_TRY(recognise_softmax_at(rw, node));
   if (rw.changes() > 0) rw.erase_dead();
   return rw.changes() > 0;
 }
@@ -53,7 +53,7 @@ const Pass& pass_recognise_softmax() {
   static constexpr Pass pass{
       .name = "recognise_softmax",
       .doc = "exp(x) / sum(exp(x)), with or without the maximum subtracted, becomes Softmax.",
-      .run = run};
+      .run = run_recognise_softmax};
   return pass;
 }
 

@@ -83,7 +83,7 @@ Status simplify(Rewriter& rw, Node* node) {
   return {};
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_simplify_pointwise(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   for (Node* node : graph.nodes()) LATHE_TRY(simplify(rw, node));
   rw.erase_dead();
@@ -99,7 +99,7 @@ const Pass& pass_simplify_pointwise() {
           "Constant operands of equal elements become literals of the expression where the "
           "shape does not need them, an operand given twice is given once, and the expression "
           "is simplified.",
-      .run = run};
+      .run = run_simplify_pointwise};
   return pass;
 }
 

@@ -76,7 +76,7 @@ Status sink_elements(Rewriter& rw, const Site& s) {
   return {};
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_sink_transposes(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   for (Node* node : graph.nodes()) {
     const bool rows = is_row_wise(*node),
@@ -98,7 +98,7 @@ const Pass& pass_sink_transposes() {
       .doc =
           "A transpose of the rows in front of a product with a matrix, or in front of an "
           "expression, goes behind it where it and the transposes there become fewer.",
-      .run = run};
+      .run = run_sink_transposes};
   return pass;
 }
 

@@ -20,7 +20,7 @@ std::optional<int64_t> run_start(const HostTensor& indices, int64_t extent) {
   return start;
 }
 
-Status rewrite(Rewriter& rw, Node* n) {
+Status slice_gather(Rewriter& rw, Node* n) {
   if (!n->is("Gather") || is_dead(*n) || n->in(0)->constant()) return {};
   const HostTensor* indices = n->in(1)->constant();
   const Shape& x = n->in(0)->type.shape;
@@ -40,9 +40,9 @@ Status rewrite(Rewriter& rw, Node* n) {
   return {};
 }
 
-Result<bool> run(Graph& graph, const PassOptions&) {
+Result<bool> run_slice_gathers(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
-  for (Node* n : graph.nodes()) LATHE_TRY(rewrite(rw, n));
+  for (Node* n : graph.nodes()) LATHE_TRY(slice_gather(rw, n));
   if (rw.changes() > 0) rw.erase_dead();
   return rw.changes() > 0;
 }
@@ -52,7 +52,7 @@ Result<bool> run(Graph& graph, const PassOptions&) {
 const Pass& pass_slice_gathers() {
   static constexpr Pass pass{.name = "slice_gathers",
                              .doc = "A Gather of consecutive constant indices becomes a Slice.",
-                             .run = run};
+                             .run = run_slice_gathers};
   return pass;
 }
 

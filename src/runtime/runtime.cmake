@@ -1,1 +1,1 @@
-lathe_module(runtime runtime DEPENDS engine device ops tensor base)
+lathe_module(runtime runtime TOGETHER 2 DEPENDS engine device ops tensor base)

@@ -61,7 +61,7 @@ struct SmallFacts {
   bool uz;          // the only NaN is negative zero
 };
 
-SmallFacts facts(SmallFloat format) {
+SmallFacts small_facts(SmallFloat format) {
   switch (format) {
     case SmallFloat::E4M3FN: return {{4, 3, 7}, 0x80, 0x7e, -1, 0x7f, false};
     case SmallFloat::E4M3FNUZ: return {{4, 3, 8}, 0x80, 0x7f, -1, 0x80, true};
@@ -135,7 +135,7 @@ uint16_t float_to_bfloat16(float value) {
 }
 
 float small_to_float(SmallFloat format, uint8_t bits) {
-  SmallFacts f = facts(format);
+  SmallFacts f = small_facts(format);
   if (format == SmallFloat::E8M0) {
     return bits == 0xff ? std::numeric_limits<float>::quiet_NaN()
                         : static_cast<float>(power_of_two(int{bits} - 127));
@@ -155,7 +155,7 @@ float small_to_float(SmallFloat format, uint8_t bits) {
 
 uint8_t float_to_small(SmallFloat format, float value, bool saturate) {
   if (format == SmallFloat::E8M0) return float_to_e8m0(value, saturate);
-  SmallFacts f = facts(format);
+  SmallFacts f = small_facts(format);
   uint8_t sign = std::bit_cast<uint32_t>(value) >> 31 != 0 ? f.sign : uint8_t{0};
   if (value != value) {
     if (f.nan < 0) return f.largest;  // no NaN in the format

@@ -6,8 +6,8 @@
 namespace lathe {
 namespace {
 
-constexpr uint8_t kPoison = 0xFF;
-constexpr size_t kCanary = 256;  // behind the workspace
+constexpr uint8_t kWorkspacePoison = 0xFF;
+constexpr size_t kWorkspaceCanary = 256;  // behind the workspace
 
 bool same_size(const TensorType& a, const TensorType& b) {
   const Result<int64_t> x = storage_bytes(a), y = storage_bytes(b);
@@ -56,8 +56,8 @@ Result<Trial> Trial::make(Device& device, Stream& stream, const OpInstance& op,
 }
 
 Status Trial::reserve_workspace(size_t bytes) {
-  if (workspace_ == nullptr || workspace_->size() < bytes + kCanary)
-    workspace_ = LATHE_TRY(device_->allocate(bytes + kCanary));
+  if (workspace_ == nullptr || workspace_->size() < bytes + kWorkspaceCanary)
+    workspace_ = LATHE_TRY(device_->allocate(bytes + kWorkspaceCanary));
   workspace_bytes_ = bytes;
   return {};
 }
@@ -65,15 +65,17 @@ Status Trial::reserve_workspace(size_t bytes) {
 Status Trial::launch_poisoned(const Prepared& prepared, std::span<void* const> out_at,
                               uint8_t poison) {
   for (TestBuffer& b : out_) LATHE_TRY(b.poison(*stream_, poison));
-  LATHE_TRY(device_->fill(workspace_->data(), kPoison, workspace_bytes_ + kCanary, *stream_));
+  LATHE_TRY(device_->fill(workspace_->data(), kWorkspacePoison, workspace_bytes_ + kWorkspaceCanary,
+                          *stream_));
   const std::vector<void*> in = operands_of(prepared, *op_, in_at_);
   LATHE_TRY(prepared.launch({in, out_at, workspace_->data()}, *stream_));
   LATHE_TRY(stream_->synchronize());
-  std::vector<uint8_t> tail(kCanary);
+  std::vector<uint8_t> tail(kWorkspaceCanary);
   const auto* end = static_cast<const std::byte*>(workspace_->data()) + workspace_bytes_;
-  LATHE_TRY(device_->download(tail.data(), end, kCanary, *stream_));
+  LATHE_TRY(device_->download(tail.data(), end, kWorkspaceCanary, *stream_));
   LATHE_TRY(stream_->synchronize());
-  const bool clean = std::all_of(tail.begin(), tail.end(), [](uint8_t b) { return b == kPoison; });
+  const bool clean =
+      std::all_of(tail.begin(), tail.end(), [](uint8_t b) { return b == kWorkspacePoison; });
   return clean ? Status() : internal("it wrote past its workspace");
 }
 

@@ -1,1 +1,1 @@
-lathe_module(tuner tuner DEPENDS engine device ops tensor base)
+lathe_module(tuner tuner TOGETHER 4 DEPENDS engine device ops tensor base)

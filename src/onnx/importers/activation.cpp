@@ -30,7 +30,7 @@ std::string shrink(NodeImport& n) {
       -lambda, bias, lambda, bias);
 }
 
-Result<std::string> body(NodeImport& n) {
+Result<std::string> activation_body(NodeImport& n) {
   const std::string_view t = n.type();
   if (t == "LeakyRelu") {
     return fmt::format("select(lt(%0, 0:$), mul(%0, {:.17g}:$), %0)", n.f("alpha", 0.01));
@@ -63,7 +63,7 @@ Result<std::string> body(NodeImport& n) {
 
 Status import_activation(NodeImport& n) {
   Value* x = LATHE_TRY(n.need(0, "X"));
-  return n.result(LATHE_TRY(n.wide_pointwise(LATHE_TRY(body(n)), {x})));
+  return n.result(LATHE_TRY(n.wide_pointwise(LATHE_TRY(activation_body(n)), {x})));
 }
 
 }  // namespace lathe

@@ -27,7 +27,7 @@ Result<std::string> bit_shift(NodeImport& n) {
   return invalid("direction is '{}', not LEFT or RIGHT", direction);
 }
 
-Result<std::string> body(NodeImport& n) {
+Result<std::string> binary_body(NodeImport& n) {
   if (n.type() == "Mod") return std::string(n.i("fmod", 0) != 0 ? "fmod(%0, %1)" : "mod(%0, %1)");
   if (n.type() == "BitShift") return bit_shift(n);
   for (const Binary& b : kTable) {
@@ -58,7 +58,7 @@ Status import_binary(NodeImport& n) {
   }
   n.without_effect({"broadcast"});  // the shapes say it
   if (n.opset() < 7) b = LATHE_TRY(aligned(n, a, b));
-  return n.result(LATHE_TRY(n.pointwise(LATHE_TRY(body(n)), {a, b})));
+  return n.result(LATHE_TRY(n.pointwise(LATHE_TRY(binary_body(n)), {a, b})));
 }
 
 }  // namespace lathe

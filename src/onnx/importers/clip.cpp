@@ -8,7 +8,7 @@ namespace lathe {
 namespace {
 
 // A bound as literal text, or empty when it must be an operand.
-std::string literal(NodeImport& n, size_t k) {
+std::string bound_text(NodeImport& n, size_t k) {
   const std::optional<HostTensor> t = n.fold(n.in(k));
   if (!t || t->elements() != 1 || !is_computable(t->dtype())) return "";
   if (is_float(t->dtype())) return fmt::format("{:.17g}:$", t->get_f64(0));
@@ -32,7 +32,7 @@ Status import_clip(NodeImport& n) {
   for (size_t k : {size_t{1}, size_t{2}}) {
     if (!n.in(k)) continue;
     if (n.in(k)->type.dtype != x->type.dtype) return invalid("the bounds have another type");
-    std::string bound = literal(n, k);
+    std::string bound = bound_text(n, k);
     if (bound.empty()) {
       bound = fmt::format("%{}", operands.size());
       operands.push_back(n.in(k));

@@ -12,7 +12,7 @@ Result<Value*> along_rows(NodeImport& n, Value* v, const Value* matrix) {
   return n.reshape(v, {v->type.shape[0], 1});
 }
 
-Result<Value*> centred(NodeImport& n, Value* x, Value* zero) {
+Result<Value*> centred_i32(NodeImport& n, Value* x, Value* zero) {
   if (!zero) return n.cast(x, DType::I32);
   return n.pointwise("sub(cast(%0, i32), cast(%1, i32))", {x, zero});
 }
@@ -22,8 +22,8 @@ Result<Value*> product(NodeImport& n, size_t b_at, size_t a_zero, size_t b_zero)
   Value* b = LATHE_TRY(n.need(b_at, "b"));
   if (a->type.rank() < 2 || b->type.rank() < 2) return unsupported("vectors are not implemented");
   Value* za = n.in(a_zero) ? LATHE_TRY(along_rows(n, n.in(a_zero), a)) : nullptr;
-  a = LATHE_TRY(centred(n, a, za));
-  b = LATHE_TRY(centred(n, b, n.in(b_zero)));
+  a = LATHE_TRY(centred_i32(n, a, za));
+  b = LATHE_TRY(centred_i32(n, b, n.in(b_zero)));
   return n.add("MatMul", {a, b});
 }
 

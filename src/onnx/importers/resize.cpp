@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kMaxDenominator = 64;
 
 // floor(size * scale); of a symbolic size for scales p/q with a small q.
-Result<Dim> scaled(const Dim& size, double scale) {
+Result<Dim> scaled_size(const Dim& size, double scale) {
   if (!(scale > 0) || scale > 1 << 20) return invalid("a scale is {}", scale);
   if (size.is_constant()) {
     return Dim(static_cast<int64_t>(static_cast<float>(scale) * static_cast<float>(size.value())));
@@ -50,7 +50,7 @@ Status from_scales(Target& t, const Shape& x, const Ints& axes, const Floats& sc
   for (size_t k = 0; k < axes.size(); ++k) {
     const auto d = static_cast<size_t>(axes[k]);
     t.scales[d] = scales[k];
-    t.sizes[d] = LATHE_TRY(scaled(t.sizes[d], scales[k]));
+    t.sizes[d] = LATHE_TRY(scaled_size(t.sizes[d], scales[k]));
   }
   return {};
 }
