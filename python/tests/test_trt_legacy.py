@@ -51,6 +51,51 @@ def test_fully_connected_of_8():
                                atol=1e-5)
 
 
+def test_a_fully_connected_layers_settings_may_come_later():
+    network = trt8.Builder(logger := Recorder()).create_network(1)
+    x, w = random(2, 3, 2, 2), random(5, 12)
+    empty = np.zeros(1, np.float32)
+    layer = network.add_fully_connected(network.add_input("x", trt8.float32, x.shape), 1, empty,
+                                        empty)
+    layer.num_output_channels, layer.kernel, layer.bias = 5, w, np.zeros(5, np.float32)
+    assert layer.name == "(Unnamed Layer* 0) [Fully Connected]" and network.num_layers == 1
+    assert layer.get_output(0).shape == (2, 5, 1, 1) and not logger.errors
+    assert layer.type == trt8.LayerType.FULLY_CONNECTED
+
+
+def test_sizes_are_int32():
+    builder = trt8.Builder(logger := Recorder())
+    network = builder.create_network(1)
+    x = network.add_input("x", trt8.float32, (-1, -1))
+    sizes = network.add_shape(x).get_output(0)
+    assert sizes.dtype == trt8.int32
+    less = network.add_elementwise(sizes, network.add_constant((2,), np.int32([0, 1])).get_output(0),
+                                   trt8.ElementWiseOperation.SUB)
+    part = network.add_slice(x, (0, 0), (0, 0), (1, 1))
+    part.mode = trt8.SliceMode.DEFAULT
+    part.set_input(2, less.get_output(0))
+    larger = network.add_resize(part.get_output(0))
+    larger.scales = (2, 2)
+    assert not larger.align_corners
+    larger.align_corners = True
+    assert larger.align_corners and larger.coordinate_transformation == (
+        trt8.ResizeCoordinateTransformation.ALIGN_CORNERS)
+    larger.align_corners = False
+    larger.get_output(0).name = "y"
+    network.mark_output(larger.get_output(0))
+    config = builder.create_builder_config()
+    profile = builder.create_optimization_profile()
+    profile.set_shape("x", (1, 2), (2, 3), (4, 5))
+    config.add_optimization_profile(profile)
+    engine = builder.build_engine(network, config)
+    assert engine is not None, logger.errors
+    x = random(4, 5)
+    np.testing.assert_array_equal(run_engine(engine, {"x": x})["y"],
+                                  x[:, :-1].repeat(2, 0).repeat(2, 1))
+    ten = trt.Builder(logger).create_network(0)
+    assert ten.add_shape(ten.add_input("x", trt.float32, (2,))).get_output(0).dtype == trt.int64
+
+
 def gather():
     """y = table[ids], row = 2 ids over i64[N]."""
     nodes = [helper.make_node("Constant", [], ["table"], value=helper.make_tensor(

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the 8.x API had and 10.x dropped, as classes that `lathe.trt8` mixes into its own and that
 `lathe.trt.enable_legacy()` copies onto lathe.trt's. Programs tell the APIs apart by these names."""
-import numpy as np
-
 from . import enums as e
 from .dims import Dims
 from .enums_build import BuilderFlag
+from .legacy_layers import IFullyConnectedLayer, LegacyResize, LegacyShape
 from .support import refused
 from .weights import as_weights
 
@@ -129,21 +128,8 @@ class LegacyNetwork:
 
     def add_fully_connected(self, input, num_outputs, kernel, bias=None):
         """The last three dimensions, flattened, times kernel^T, plus bias: [..., outputs, 1, 1]."""
-        shape = tuple(input.shape)
-        inner = int(np.prod(shape[-3:]))
-        flat = self.add_shuffle(input)
-        flat.reshape_dims = (*(0 for _ in shape[:-3]), inner)
-        kernel, bias = as_weights(kernel), as_weights(bias)
-        matrix = self.add_constant((num_outputs, inner), kernel)
-        product = self.add_matrix_multiply(flat.get_output(0), e.MatrixOperation.NONE,
-                                           matrix.get_output(0), e.MatrixOperation.TRANSPOSE)
-        if bias.size:
-            vector = self.add_constant((1,) * (len(shape) - 3) + (num_outputs,), bias)
-            product = self.add_elementwise(product.get_output(0), vector.get_output(0),
-                                           e.ElementWiseOperation.SUM)
-        wide = self.add_shuffle(product.get_output(0))
-        wide.reshape_dims = (*(0 for _ in shape[:-3]), num_outputs, 1, 1)
-        return wide
+        return self._add(IFullyConnectedLayer, [input], num_output_channels=int(num_outputs),
+                         kernel=as_weights(kernel), bias=as_weights(bias))
 
 
 class LegacyParser:
@@ -346,6 +332,8 @@ MIXINS = {
     "IDeconvolutionLayer": LegacyFilter,
     "IPoolingLayer": LegacyPooling,
     "IPaddingLayer": LegacyPadding,
+    "IShapeLayer": LegacyShape,
+    "IResizeLayer": LegacyResize,
     "OnnxParser": LegacyParser,
 }
 
@@ -414,6 +402,7 @@ _MEMBERS = {
                     "ENABLE_TACTIC_HEURISTIC": "STRICT_NANS"},
     "EngineCapability": {"DEFAULT": "STANDARD", "SAFE_GPU": "SAFETY",
                          "SAFE_DLA": "DLA_STANDALONE"},
+    "LayerType": {"FULLY_CONNECTED": "MATRIX_MULTIPLY"},
     "NetworkDefinitionCreationFlag": {"EXPLICIT_PRECISION": "EXPLICIT_BATCH"},
     "PaddingMode": {"CAFFE_ROUND_DOWN": "EXPLICIT_ROUND_DOWN",
                     "CAFFE_ROUND_UP": "EXPLICIT_ROUND_UP"},
@@ -427,8 +416,9 @@ _MEMBERS = {
 def add_module_names(namespace):
     """Names of the 8.x module that are not of a class."""
     namespace.update(__version__=VERSION, ResizeMode=e.InterpolationMode, CaffeParser=CaffeParser,
-                     UffParser=UffParser)
+                     UffParser=UffParser, IFullyConnectedLayer=IFullyConnectedLayer)
     for name, members in _MEMBERS.items():
         kind = getattr(e, name)
         namespace[name] = WithLegacyMembers(
             kind, **{old: getattr(kind, new) for old, new in members.items()})
+    namespace["SliceMode"] = namespace["SampleMode"]

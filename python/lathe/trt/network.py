@@ -55,10 +55,14 @@ class INetworkDefinition(Managed, Adders, NetworkDebug):
         state = LayerState(self, len(self._layers), view, inputs, settings)
         count = view.OUTPUTS if outputs is None else outputs
         for k in range(count):
-            suffix = f"_output ({k})" if k else "_output"
-            state.outputs.append(ITensor(self, state.name + suffix, state, k))
+            name = state.name + self._output_suffix(k, count)
+            state.outputs.append(ITensor(self, name, state, k))
         self._layers.append(state)
         return view(state)
+
+    def _output_suffix(self, index, count):
+        """What follows a layer's name in the default names of its outputs."""
+        return f"_output ({index})" if index else "_output"
 
     def add_input(self, name, dtype, shape):
         """An input of the engine; -1 for sizes known at run time."""

@@ -32,12 +32,20 @@ class IPaddingLayer(legacy.LegacyPadding, _trt.IPaddingLayer):
     """IPaddingLayer with the names of 8.x."""
 
 
+class IShapeLayer(legacy.LegacyShape, _trt.IShapeLayer):
+    """IShapeLayer with the types of 8.x."""
+
+
+class IResizeLayer(legacy.LegacyResize, _trt.IResizeLayer):
+    """IResizeLayer with the names of 8.x."""
+
+
 class INetworkDefinition(legacy.LegacyNetwork, _trt.INetworkDefinition):
     """INetworkDefinition with the names of 8.x."""
 
     _views = {kind: globals()[kind.__name__] for kind in (
         _trt.IConvolutionLayer, _trt.IDeconvolutionLayer, _trt.IPoolingLayer,
-        _trt.IPaddingLayer)}
+        _trt.IPaddingLayer, _trt.IShapeLayer, _trt.IResizeLayer)}
 
 
 class IExecutionContext(legacy.LegacyContext, _trt.IExecutionContext):
