@@ -69,8 +69,8 @@ def test_sizes_are_int32():
     x = network.add_input("x", trt8.float32, (-1, -1))
     sizes = network.add_shape(x).get_output(0)
     assert sizes.dtype == trt8.int32
-    less = network.add_elementwise(sizes, network.add_constant((2,), np.int32([0, 1])).get_output(0),
-                                   trt8.ElementWiseOperation.SUB)
+    one = network.add_constant((2,), np.int32([0, 1])).get_output(0)
+    less = network.add_elementwise(sizes, one, trt8.ElementWiseOperation.SUB)
     part = network.add_slice(x, (0, 0), (0, 0), (1, 1))
     part.mode = trt8.SliceMode.DEFAULT
     part.set_input(2, less.get_output(0))
@@ -92,6 +92,9 @@ def test_sizes_are_int32():
     x = random(4, 5)
     np.testing.assert_array_equal(run_engine(engine, {"x": x})["y"],
                                   x[:, :-1].repeat(2, 0).repeat(2, 1))
+    both = network.add_topk(sizes, trt8.TopKOperation.MAX, 1, 1)
+    assert [both.get_output(k).name[-16:] for k in range(2)] == [" [TopK]_output_1",
+                                                                 " [TopK]_output_2"]
     ten = trt.Builder(logger).create_network(0)
     assert ten.add_shape(ten.add_input("x", trt.float32, (2,))).get_output(0).dtype == trt.int64
 

@@ -110,6 +110,9 @@ class LegacyNetwork:
 
     has_explicit_precision = property(lambda self: False, doc="False")
 
+    def _output_suffix(self, index, count):
+        return "_output" if count == 1 else f"_output_{index + 1}"
+
     def add_convolution(self, input, num_output_maps, kernel_shape, kernel=None, bias=None):
         """add_convolution_nd."""
         return self.add_convolution_nd(input, num_output_maps, kernel_shape, kernel, bias)
