@@ -4,7 +4,7 @@
 # machines that have none: any x86-64 Linux whose C library is not older than this one's.
 #
 #   tools/wheel.sh [FOLDER]      into dist/ or FOLDER
-#   PYTHON=python3.12 tools/wheel.sh
+#   PYTHON=python3.12 tools/wheel.sh   a wheel of 3.12 serves later Pythons too; one of 3.11 does not
 set -eu
 source=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "${1:-$source/dist}"

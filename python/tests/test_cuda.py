@@ -161,6 +161,7 @@ class TestRuntime:
         ok(cudart.cudaMemcpyAsync(result, memory, 16, 2, stream))
         graph = ok(cudart.cudaStreamEndCapture(stream))
         assert not result.any()
+        assert ok(cudart.cudaGraphInstantiate(graph, b"", 0))[1] is None  # CUDA 11's arguments
         program = ok(cudart.cudaGraphInstantiate(graph, 0))
         ok(cudart.cudaGraphDestroy(graph))
         for round_ in range(3):

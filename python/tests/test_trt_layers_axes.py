@@ -296,6 +296,8 @@ def test_dimension_names_may_be_any_text():
     context, x, y = engine.create_execution_context(), random(3, 4), random(3, 4)
     assert context.get_tensor_shape("y") == (-1, 4)  # as far as the profile says
     np.testing.assert_array_equal(run_engine(engine, {"x": x, "y": y}, context)["y0"], x + y)
+    assert context.set_input_shape("x", (2, 4)) and context.get_tensor_shape("y0") == (-1, 4)
+    assert "expected" in logger.errors[-1]
 
 
 def test_dir_shows_the_api_alone():

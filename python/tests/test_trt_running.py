@@ -293,3 +293,15 @@ def test_errors_reach_the_nearest_recorder_once():
     assert builder.build_serialized_network(network, builder.create_builder_config()) is None
     (code, text), = of_builder.told
     assert code == trt.ErrorCodeTRT.INVALID_CONFIG and "no output" in text
+
+
+def test_objects_start_with_their_makers_recorder():
+    builder, recorder = trt.Builder(trt.Logger()), Recorded()
+    builder.error_recorder = recorder
+    assert builder.create_network(0).error_recorder is recorder
+    plan = build(convnet()[0])[0].serialize()
+    runtime = trt.Runtime(trt.Logger())
+    runtime.error_recorder = recorder
+    engine = runtime.deserialize_cuda_engine(plan)
+    assert engine.error_recorder is recorder
+    assert engine.create_execution_context().error_recorder is recorder

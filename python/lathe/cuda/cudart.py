@@ -238,7 +238,7 @@ def cudaMallocFromPoolAsync(size, memPool, stream):
 
 @_call(0)
 def cudaFreeHost(ptr):
-    current().free(address_of(ptr or 0))
+    current().free(0 if ptr is None else address_of(ptr))
 
 
 @_call(0)
@@ -391,8 +391,15 @@ def cudaGraphGetNodes(graph, numNodes=0):
 
 
 @_call(1)
-def cudaGraphInstantiate(graph, flags=0, *unused):
+def _instantiated(graph):
     return cudaGraphExec_t(int(graph), _thing(graph, "graph"))
+
+
+def cudaGraphInstantiate(graph, flags=0, *size):
+    """(error, executable). With CUDA 11's arguments, a buffer for messages and its size, also the
+    node that failed: None."""
+    result = _instantiated(graph)
+    return (*result, None) if size else result
 
 
 cudaGraphInstantiateWithFlags = cudaGraphInstantiate

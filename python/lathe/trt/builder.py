@@ -51,7 +51,9 @@ class Builder(Managed):
 
     def create_network(self, flags=0):
         """An empty network; flags: a mask of NetworkDefinitionCreationFlag."""
-        return self._network_class(self, flags)
+        network = self._network_class(self, flags)
+        network.error_recorder = self.error_recorder
+        return network
 
     def create_builder_config(self):
         """A configuration with the defaults."""

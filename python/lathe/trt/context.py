@@ -148,7 +148,11 @@ class IExecutionContext(Managed, ContextDebug, ContextShapeInputs):
             return Dims(self._as_far_as_known(current, found) if shape is None else shape)
         if self.infer_shapes():
             return Dims(found.shape)
-        return Dims(found.own_shape(current.session.output_shape(name)))
+        try:
+            return Dims(found.own_shape(current.session.output_shape(name)))
+        except Error as error:  # inputs that do not fit each other
+            self._report(f"get_tensor_shape: {error}")
+            return Dims(found.shape)
 
     @staticmethod
     def _as_far_as_known(current, found):

@@ -354,7 +354,9 @@ class ICudaEngine(Managed):
             config = IRuntimeConfig()
             config.set_execution_context_allocation_strategy(strategy)
         try:
-            return self._context_class(self, config)
+            context = self._context_class(self, config)
+            context.error_recorder = self.error_recorder
+            return context
         except Error as error:
             self._report(str(error))
             return None

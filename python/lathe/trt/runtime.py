@@ -39,7 +39,9 @@ class Runtime(Managed):
         for other in ("stream_reader", "stream_reader_v2"):
             source = named.get(other, source)
         try:
-            return self._engine_class(self, plan.read(read_all(source)))
+            engine = self._engine_class(self, plan.read(read_all(source)))
+            engine.error_recorder = self.error_recorder
+            return engine
         except Error as error:
             self._logger.log(Severity.ERROR, f"deserialize_cuda_engine: {error}")
             record(str(error), ErrorCodeTRT.INVALID_ARGUMENT, self)
