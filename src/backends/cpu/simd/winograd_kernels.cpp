@@ -22,6 +22,7 @@ namespace {
 constexpr int64_t kLanes = hn::MaxLanes(F());
 // Sums that fit the registers beside two vectors of weights and one factor.
 constexpr int kMaxRows = HWY_TARGET <= HWY_AVX3 ? 14 : 6;
+constexpr int kUnroll = HWY_TARGET == HWY_AVX2 ? 4 : HWY_TARGET <= HWY_AVX3 ? 2 : 1;
 
 // F(4): points 0, +-43/64, +-3/2, infinity. Their coefficients are exact and they round least; with
 // the textbook's 0, +-1, +-2 the largest error is four times as large.
@@ -145,6 +146,7 @@ void product(const WinogradProduct& p) {
       for (int n = 0; n < kVectors; ++n) sums[r][n] = hn::Zero(F());
     }
     const int64_t depth = std::min(kWinogradGroup, p.depth - begin);
+#pragma GCC unroll kUnroll
     for (int64_t k = 0; k < depth; ++k, u += kVectors * kLanes) {
       VF w[kVectors];
 #pragma GCC unroll 2

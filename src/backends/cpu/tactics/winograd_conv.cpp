@@ -95,13 +95,6 @@ Schedule schedule_of(const Geometry& g, int threads, int64_t block_bytes) {
   return s;
 }
 
-// "at least floor" and nothing else, which the last step does by itself.
-bool is_relu(const OpInstance& op) {
-  const PostOps post = match_post_ops(op);
-  return post.ok() && post.list.size() == 1 && post.list[0].kind == PostOp::Kind::Eltwise &&
-         post.list[0].eltwise == Eltwise::Relu && post.list[0].alpha == 0;
-}
-
 class PreparedWinograd : public Prepared {
  public:
   PreparedWinograd(const OpInstance& op, const Geometry& g, int64_t block_bytes)
@@ -267,7 +260,7 @@ class PreparedWinograd : public Prepared {
   }
 
   void plan_epilogue(const OpInstance& op) {
-    if (is_relu(op)) {
+    if (is_only_relu(op)) {
       floor_ = 0;
       return;
     }

@@ -1,15 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Both tile sizes against the reference on shapes that no tile divides, and what is declined.
-#include <gtest/gtest.h>
-
-#include <cmath>
-#include <cstring>
-
-#include "backends/cpu/cpu_device.h"
+#include "backends/cpu/tactic_check.h"
 #include "base/parallel.h"
-#include "base/random.h"
-#include "device/tactic.h"
-#include "tensor/relayout.h"
 
 namespace lathe::cpu {
 
@@ -20,16 +12,6 @@ namespace {
 // Winograd's error follows all that a tile reads: the worst of a whole tensor may exceed the
 // operator's bound a little, and the tuner then drops the tactic. A wrong term exceeds it by 1e4.
 constexpr double kOfBound = 1.5;
-constexpr double kSmall = 1e-30;  // a sigmoid of -100 may be 0
-
-class NoCache : public PackCache {
- public:
-  Result<std::shared_ptr<void>> get(const std::string&,
-                                    Result<std::shared_ptr<void>> (*make)(void*),
-                                    void* state) override {
-    return make(state);
-  }
-};
 
 struct Problem {
   int64_t images, channels, height, width, out_channels;
@@ -63,44 +45,8 @@ OpInstance fused(const Problem& p, const char* text) {
   return op;
 }
 
-HostTensor random_tensor(const TensorType& type, Random& random) {
-  HostTensor t = *HostTensor::make({type.dtype, type.shape, Layout::RowMajor});
-  for (float& v : t.mutable_span<float>()) v = static_cast<float>(random.normal());
-  return t;
-}
-
 void check(const OpInstance& op, const Config& config) {
-  SCOPED_TRACE(config + " " + op.to_string());
-  const Status sound = verify_instance(op);
-  ASSERT_TRUE(sound.ok()) << sound.message();
-  std::unique_ptr<Device> cpu = make_cpu_device();
-  Random random(3);
-  std::vector<HostTensor> in, laid, constants(op.in.size());
-  std::vector<void*> in_at;
-  for (const TensorType& t : op.in) in.push_back(random_tensor(t, random));
-  for (size_t k = 0; k < in.size(); ++k) laid.push_back(*relayout(in[k], op.in[k].layout));
-  in_at.reserve(laid.size());
-  for (HostTensor& t : laid) in_at.push_back(t.mutable_bytes().data());
-  constants[1] = in[1];
-  in_at[1] = nullptr;
-  NoCache cache;
-  Result<std::unique_ptr<Prepared>> p =
-      winograd_conv().load({op, config, {}, constants, *cpu, cache});
-  ASSERT_TRUE(p.ok()) << p.status().message();
-  std::vector<std::byte> workspace((*p)->workspace_bytes, std::byte{0xFF});
-  HostTensor y = *HostTensor::make(op.out[0]);
-  std::memset(y.mutable_bytes().data(), 0xFF, y.bytes().size());
-  void* out_at[] = {y.mutable_bytes().data()};
-  ASSERT_TRUE((*p)->launch({in_at, out_at, workspace.data()}, **cpu->open_stream()).ok());
-
-  const BoxResult want = *run_reference_box(op, in, Box::whole(op.out[0].shape));
-  const HostTensor got = *relayout(y, Layout::RowMajor);
-  const double eps = kOfBound * op.def->tolerance.k * std::ldexp(1.0, -24);
-  for (int64_t i = 0; i < got.elements(); ++i) {
-    const double v = want.value.get_f64(i);
-    const double allowed = eps * (want.magnitude.get_f64(i) + std::fabs(v)) + kSmall;
-    ASSERT_NEAR(got.get_f64(i), v, allowed) << "at " << i;
-  }
+  check_tactic(winograd_conv(), op, config, kOfBound);
 }
 
 TEST(WinogradConv, AgreesWhereTilesStickOut) {

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/cpu/gemm/gemm.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "backends/cpu/dnnl/onednn_prepared.h"
+#include "backends/cpu/dnnl/post_ops.h"
+#include "backends/cpu/simd/image_epilogue.h"
+#include "base/parallel.h"
+
+namespace lathe::cpu {
+namespace {
+
+constexpr std::string_view kByColumns = "split=columns", kByRows = "split=rows";
+constexpr int64_t kBlockRows = 128, kBlockColumns = 512, kLeastRows = 8;
+constexpr size_t kMaxOperands = 16;
+constexpr int64_t kFloatsOfLine = 16;
+
+int64_t ceil_div(int64_t n, int64_t by) { return (n + by - 1) / by; }
+int64_t round_up(int64_t n, int64_t to) { return ceil_div(n, to) * to; }
+
+// Blocks of the result, and whether neighbours in the order of work share columns (and so weights)
+// or rows. A thread takes a run of neighbours.
+struct Grid {
+  int64_t groups, row_blocks, column_blocks;
+  bool by_columns;
+
+  int64_t size() const { return groups * row_blocks * column_blocks; }
+};
+
+Grid grid_of(const GemmProblem& p, const PanelLayout& panels, bool by_columns, int threads) {
+  Grid g{p.groups, ceil_div(p.rows, kBlockRows), ceil_div(p.columns, kBlockColumns), by_columns};
+  if (by_columns) {
+    g.column_blocks = std::min(panels.panels(), round_up(g.column_blocks, threads));
+  } else if (p.groups % threads != 0) {
+    g.row_blocks = std::min(ceil_div(p.rows, kLeastRows), round_up(g.row_blocks, threads));
+  }
+  return g;
+}
+
+std::byte* element(void* base, const MatrixPlace& p, int64_t group, int64_t row, int64_t column) {
+  return static_cast<std::byte*>(base) +
+         (group * p.group + row * p.row + column * p.column) * p.bytes;
+}
+
+// Rows that operand 0's prologue makes.
+class PrologueRows : public RowSource {
+ public:
+  PrologueRows(const OpInstance& op, std::vector<MatrixPlace> places)
+      : kernel_(op.fusion.prologue[0]),
+        places_(std::move(places)),
+        own_(static_cast<size_t>(op.fusion.anchor_operands)) {}
+
+  void gather(const Buffers& at, const Part& part, float* to) const override {
+    Rows in[kMaxOperands];
+    for (size_t k = 0; k < places_.size(); ++k) {
+      if (!kernel_.reads(static_cast<int>(k))) continue;
+      const MatrixPlace& p = places_[k];
+      void* base = at.in[k == 0 ? 0 : own_ + k - 1];
+      in[k] = {element(base, p, part.group, part.first, part.column), p.column, p.row};
+    }
+    const Rows out{to, 1, part.columns};
+    kernel_.run({in, places_.size()}, {&out, 1}, part.rows, part.columns);
+  }
+
+ private:
+  ExprKernel kernel_;
+  std::vector<MatrixPlace> places_;
+  size_t own_;
+};
+
+class PreparedGemm : public Prepared {
+ public:
+  PreparedGemm(const OpInstance& op, GemmProblem problem, bool by_columns)
+      : p_(std::move(problem)), panels_(p_.columns, p_.depth), slots_(thread_count()) {
+    grid_ = grid_of(p_, panels_, by_columns, slots_);
+    if (!p_.prologue.empty()) p_.source = std::make_shared<PrologueRows>(op, p_.prologue);
+    in_place_ = op.out.size() == 1 && op.out[0].dtype == DType::F32;
+    const size_t own =
+        op.fusion.empty() ? op.in.size() : static_cast<size_t>(op.fusion.anchor_operands);
+    for (size_t k = own; k < op.in.size(); ++k) operands_.push_back(k);
+    operands_.push_back(0);
+    if (is_only_relu(op)) {
+      floor_ = 0;
+    } else if (!op.fusion.epilogue.empty() || !in_place_) {
+      const DType storage[] = {DType::F32};
+      const Expr& e = op.fusion.epilogue;
+      const Expr whole = e.empty() ? identity_of(op.out[0].dtype) : e;
+      epilogue_ = ExprKernel(whole, storage);
+      epilogue_inputs_ = whole.inputs().size();
+    }
+    plan_workspace();
+  }
+
+  Status pack(const LoadContext& context) {
+    const HostTensor& weights = context.constants[1];
+    const uint64_t id = context.constant_ids.size() > 1 ? context.constant_ids[1] : 0;
+    const std::string key = fmt::format("panels|{}|{}|{}|{}|{}", id, p_.columns, p_.depth,
+                                        p_.weight_step, p_.weight_rows.back());
+    packed_bytes = static_cast<size_t>(panels_.floats()) * sizeof(float);
+    auto make = [&]() -> Result<std::shared_ptr<void>> {
+      std::shared_ptr<Memory> memory = LATHE_TRY(context.device.allocate(packed_bytes));
+      pack_panels(panels_, {weights.span<float>(), p_.weight_rows, p_.weight_step},
+                  static_cast<float*>(memory->data()));
+      return std::static_pointer_cast<void>(std::move(memory));
+    };
+    weights_ = std::static_pointer_cast<Memory>(LATHE_TRY(context.cache.get(key, make)));
+    plain_constants &= ~uint64_t{2};
+    p_.weight_rows = {};
+    return {};
+  }
+
+  Status launch(const Buffers& at, Stream&) const override {
+    parallel_for(slots_, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t slot = begin; slot < end; ++slot) {
+        const int64_t first = grid_.size() * slot / slots_;
+        const int64_t last = grid_.size() * (slot + 1) / slots_;
+        for (int64_t k = first; k < last; ++k) run(at, slot, block(k));
+      }
+    });
+    return {};
+  }
+
+ private:
+  int64_t lanes() const { return panels_.kernels.lanes; }
+
+  // A part of the result: rows of one group, and whole panels of columns.
+  struct Block {
+    int64_t group, first, rows, panel, panels, column, columns;
+  };
+
+  Block block(int64_t k) const {
+    const int64_t lines = grid_.groups * grid_.row_blocks;
+    const int64_t line = grid_.by_columns ? k % lines : k / grid_.column_blocks;
+    const int64_t column = grid_.by_columns ? k / lines : k % grid_.column_blocks;
+    Block b;
+    b.group = line / grid_.row_blocks;
+    const int64_t of_group = line % grid_.row_blocks;
+    b.first = p_.rows * of_group / grid_.row_blocks;
+    b.rows = p_.rows * (of_group + 1) / grid_.row_blocks - b.first;
+    b.panel = panels_.panels() * column / grid_.column_blocks;
+    b.panels = panels_.panels() * (column + 1) / grid_.column_blocks - b.panel;
+    b.column = panels_.column(b.panel);
+    b.columns = panels_.column(b.panel + b.panels) - b.column;
+    return b;
+  }
+
+  void plan_workspace() {
+    const int64_t rows = ceil_div(p_.rows, grid_.row_blocks);
+    const int64_t columns =
+        ceil_div(panels_.panels(), grid_.column_blocks) * kPanelVectors * lanes();
+    const int64_t chunk = ceil_div(p_.depth, panels_.chunks);
+    const int64_t gathered = p_.source != nullptr ? round_up(rows * chunk, kFloatsOfLine) : 0;
+    const int64_t result = in_place_ ? 0 : round_up(rows * columns, kFloatsOfLine);
+    result_at_ = gathered;
+    block_columns_ = columns;
+    slot_floats_ = round_up(gathered + result, 1024) + kFloatsOfLine;
+    if (gathered + result == 0) slot_floats_ = 0;
+    workspace_bytes = static_cast<size_t>(slot_floats_ * slots_) * sizeof(float);
+  }
+
+  void run(const Buffers& at, int64_t slot, const Block& b) const {
+    float* own = static_cast<float*>(at.workspace) + slot * slot_floats_;
+    PanelTile tile;
+    tile.c = own + result_at_;
+    tile.c_row = block_columns_;
+    if (in_place_) {
+      tile.c = reinterpret_cast<float*>(element(at.out[0], p_.out[0], b.group, b.first, b.column));
+      tile.c_row = p_.out[0].row;
+    }
+    for (int64_t chunk = 0; chunk < panels_.chunks; ++chunk) {
+      const int64_t begin = panels_.chunk_begin(chunk);
+      tile.depth = panels_.chunk_begin(chunk + 1) - begin;
+      if (p_.source != nullptr) {
+        p_.source->gather(at, {b.group, b.first, b.rows, begin, tile.depth}, own);
+        tile.a = own;
+        tile.a_row = tile.depth;
+      } else {
+        tile.a = reinterpret_cast<const float*>(element(at.in[0], p_.a, b.group, b.first, begin));
+        tile.a_row = p_.a.row;
+      }
+      tile.add = chunk > 0;
+      tile.floor = chunk + 1 == panels_.chunks ? floor_ : -std::numeric_limits<float>::infinity();
+      multiply(at, b, chunk, tile);
+    }
+    if (!epilogue_.empty()) run_epilogue(at, b, own + result_at_);
+  }
+
+  // The block's rows times one chunk of its panels. `tile` stands at the block's first element.
+  void multiply(const Buffers& at, const Block& b, int64_t chunk, PanelTile tile) const {
+    const auto* weights = static_cast<const float*>(weights_->data());
+    const auto* bias = p_.has_bias ? static_cast<const float*>(at.in[2]) : nullptr;
+    const float* const a = tile.a;
+    float* const c = tile.c;
+    for (int64_t panel = b.panel; panel < b.panel + b.panels; ++panel) {
+      const int64_t column = panels_.column(panel);
+      tile.b = weights + panels_.offset(chunk, panel);
+      tile.vectors = panels_.vectors(panel);
+      tile.columns = static_cast<int>(panels_.column(panel + 1) - column);
+      tile.bias = bias != nullptr && !tile.add ? bias + column : nullptr;
+      const int64_t lines = ceil_div(tile.depth * tile.vectors * lanes(), kFloatsOfLine);
+      const int64_t tiles = ceil_div(b.rows, panels_.kernels.max_rows[tile.vectors - 1]);
+      for (int64_t t = 0; t < tiles; ++t) {
+        const int64_t row = b.rows * t / tiles;
+        prefetch(tile.b + lines * kFloatsOfLine, lines * t / tiles, lines * (t + 1) / tiles);
+        tile.rows = static_cast<int>(b.rows * (t + 1) / tiles - row);
+        tile.a = a + row * tile.a_row;
+        tile.c = c + row * tile.c_row + (column - b.column);
+        panels_.kernels.tile(tile);
+      }
+    }
+  }
+
+  // The next panel comes into the second-level cache while this one is worked on in the first.
+  // Behind the last it is other memory: harmless.
+  static void prefetch(const float* next, int64_t begin, int64_t end) {
+    for (int64_t line = begin; line < end; ++line) {
+      __builtin_prefetch(next + line * kFloatsOfLine, /*write=*/0, /*locality=*/2);
+    }
+  }
+
+  void run_epilogue(const Buffers& at, const Block& b, float* result) const {
+    Rows in[kMaxOperands], out[kMaxOperands];
+    int64_t rows = b.rows, n = b.columns;
+    bool joins = true;
+    auto place = [&](void* base, const MatrixPlace& p) {
+      joins = joins && ((p.row == 0 && p.column == 0) || (p.column == 1 && p.row == n));
+      return Rows{element(base, p, b.group, b.first, b.column), p.column, p.row};
+    };
+    for (size_t k = 0; k < p_.out.size(); ++k) out[k] = place(at.out[k], p_.out[k]);
+    if (in_place_) {
+      in[0] = out[0];
+    } else {
+      in[0] = {result, 1, block_columns_};
+      joins = joins && block_columns_ == n;
+    }
+    size_t inputs = 1;
+    for (size_t k = 0; k < operands_.size(); ++k, ++inputs) {
+      if (!reads(inputs)) continue;
+      in[inputs] = place(at.in[operands_[k]], p_.extras[k]);
+    }
+    if (joins) n *= std::exchange(rows, 1);
+    epilogue_.run({in, inputs}, {out, p_.out.size()}, rows, n);
+  }
+  bool reads(size_t input) const {
+    return input < epilogue_inputs_ && epilogue_.reads(static_cast<int>(input));
+  }
+
+  GemmProblem p_;
+  PanelLayout panels_;
+  int slots_;
+  Grid grid_;
+  ExprKernel epilogue_;
+  size_t epilogue_inputs_ = 0;
+  std::vector<size_t> operands_;  // of the instance, by p_.extras
+  std::shared_ptr<Memory> weights_;
+  float floor_ = -std::numeric_limits<float>::infinity();
+  bool in_place_ = false;
+  int64_t slot_floats_ = 0, result_at_ = 0, block_columns_ = 0;
+};
+
+}  // namespace
+
+void GemmProblem::join_groups() {
+  if (groups == 1) return;
+  auto follows = [&](const MatrixPlace& p) { return p.group == rows * p.row; };
+  const bool all = (source != nullptr || follows(a)) &&
+                   std::all_of(prologue.begin(), prologue.end(), follows) &&
+                   std::all_of(extras.begin(), extras.end(), follows) &&
+                   std::all_of(out.begin(), out.end(), follows);
+  if (all) rows *= std::exchange(groups, 1);
+}
+
+std::string place_operands(const OpInstance& op, const PlaceOperand& place, GemmProblem& p) {
+  constexpr const char* kUneven = "an operand's rows do not follow each other evenly";
+  const Fusion& f = op.fusion;
+  const size_t own = f.empty() ? op.in.size() : static_cast<size_t>(f.anchor_operands);
+  auto reads = [](const Expr& e, size_t input) {
+    return input < e.inputs().size() && e.reads(static_cast<int>(input));
+  };
+  const Expr before = f.prologue.empty() ? Expr() : f.prologue[0];
+  const bool has_prologue = !before.empty() && !before.is_identity();
+  for (size_t k = own; k <= op.in.size(); ++k) {
+    const size_t operand = k == op.in.size() ? 0 : k;
+    const bool read = reads(f.epilogue, k - own + 1);
+    if (read && operand == 0 && has_prologue) return "the epilogue reads what the prologue makes";
+    p.extras.emplace_back();
+    if (read && !place(operand, true, p.extras.back())) return kUneven;
+  }
+  if (!has_prologue) return op.in[0].dtype == DType::F32 ? "" : "the input is not f32";
+  p.prologue.push_back(p.a);
+  for (size_t k = own; k < op.in.size() && k - own + 1 < before.inputs().size(); ++k) {
+    p.prologue.emplace_back();
+    if (reads(before, k - own + 1) && !place(k, false, p.prologue.back())) return kUneven;
+  }
+  return "";
+}
+
+std::string refuse_gemm(const OpInstance& op) {
+  const Fusion& f = op.fusion;
+  if (!op.is_constant(1)) return "the weights are no constant";
+  if (is_sliced(op, 1) || is_sliced(op, 2)) return "weights or bias are a slice";
+  if (op.in[1].layout != Layout::RowMajor) return "the weights are not row-major";
+  if (op.in[1].dtype != DType::F32) return "the weights are not f32";
+  if (anchor_in(op)[0].dtype != DType::F32) return "only f32";
+  if ((f.empty() ? op.out[0] : f.anchor_out[0]).dtype != DType::F32) return "only f32";
+  if (has_operand(op, 2) && op.in[2].dtype != DType::F32) return "the bias is not f32";
+  for (size_t k = 1; k < f.prologue.size(); ++k) {
+    if (!f.prologue[k].empty() && !f.prologue[k].is_identity()) {
+      return fmt::format("operand {} has a prologue", k);
+    }
+  }
+  if (op.in.size() + 2 > kMaxOperands || op.out.size() > kMaxOperands) return "too many operands";
+  for (const TensorType& t : op.out) {
+    if (t.shape.elements() == 0) return "a result is empty";
+    if (bits(t.dtype) < 8) return "a result has elements under a byte";
+  }
+  for (const TensorType& t : op.in) {
+    if (!t.absent() && bits(t.dtype) < 8) return "an operand has elements under a byte";
+  }
+  return "";
+}
+
+// Over rows all threads read all weights; over columns each reads its own, and all rows.
+std::vector<Config> gemm_configs(const GemmProblem& p, const DeviceInfo& device) {
+  const PanelLayout panels(p.columns, p.depth);
+  const bool columns = panels.panels() >= device.threads;
+  const bool rows = p.groups * p.rows >= device.threads * kLeastRows;
+  if (device.threads == 1 || !columns) return {Config(kByRows)};
+  if (!rows) return {Config(kByColumns)};
+  return {Config(kByRows), Config(kByColumns)};
+}
+
+Result<std::unique_ptr<Prepared>> load_gemm(const LoadContext& context, GemmProblem problem) {
+  if (!problem.ok()) return unsupported("{}", problem.why);
+  if (context.constants.size() < 2 || context.constants[1].empty()) {
+    return unsupported("the weights are not given");
+  }
+  const bool by_columns = context.config == kByColumns;
+  auto prepared = std::make_unique<PreparedGemm>(context.op, std::move(problem), by_columns);
+  LATHE_TRY(prepared->pack(context));
+  return std::unique_ptr<Prepared>(std::move(prepared));
+}
+
+}  // namespace lathe::cpu

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/cpu/simd/panel_kernels.h"
+
+#include "backends/cpu/simd/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backends/cpu/simd/panel_kernels.cpp"
+#include "hwy/foreach_target.h"
+// Highway's order
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "backends/cpu/simd/storage-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lathe::cpu::HWY_NAMESPACE {
+namespace {
+
+constexpr int64_t kLanes = hn::MaxLanes(F());
+// By vectors: sums that fit the registers beside the vectors of weights and one factor.
+constexpr int kMaxRows[kPanelVectors] = {HWY_TARGET <= HWY_AVX3 ? 14 : 6,
+                                         HWY_TARGET <= HWY_AVX3 ? 14 : 6,
+                                         HWY_TARGET <= HWY_AVX3 ? 9 : 4};
+constexpr int kUnroll = HWY_TARGET == HWY_AVX2 ? 4 : HWY_TARGET <= HWY_AVX3 ? 2 : 1;
+
+// Of so many rows each has a pointer of its own; of more, three share one and reach the others by
+// the stride, once and twice.
+constexpr int kRowsWithPointers = 6, kRowsOfPointer = 3;
+
+template <int kRows>
+HWY_INLINE const float* row(const float* const* a, int64_t stride, int r) {
+  return kRows <= kRowsWithPointers ? a[r] : a[r / kRowsOfPointer] + r % kRowsOfPointer * stride;
+}
+
+// The loop is unrolled: beside another thread of the same core its other instructions, not the
+// products, would limit it.
+template <int kRows, int kVectors>
+HWY_INLINE void multiply(const PanelTile& p, VF (&sums)[kRows][kVectors]) {
+  const float *a[kRows], *b = p.b;
+  const int64_t stride = p.a_row, depth = p.depth;
+  constexpr int kShare = kRows <= kRowsWithPointers ? 1 : kRowsOfPointer;
+#pragma GCC unroll 16
+  for (int g = 0; g * kShare < kRows; ++g) a[g] = p.a + g * kShare * stride;
+#pragma GCC unroll kUnroll
+  for (int64_t k = 0; k < depth; ++k) {
+    VF w[kVectors];
+#pragma GCC unroll 3
+    for (int n = 0; n < kVectors; ++n) w[n] = hn::LoadU(F(), b + (k * kVectors + n) * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const VF factor = hn::Set(F(), row<kRows>(a, stride, r)[k]);
+#pragma GCC unroll 3
+      for (int n = 0; n < kVectors; ++n) sums[r][n] = hn::MulAdd(factor, w[n], sums[r][n]);
+    }
+  }
+}
+
+template <bool kAdd, int kRows, int kVectors>
+HWY_INLINE void finish(const PanelTile& p, VF (&sums)[kRows][kVectors]) {
+  const VF floor = splat(p.floor);
+#pragma GCC unroll 3
+  for (int n = 0; n < kVectors; ++n) {
+    const bool has_bias = !kAdd && p.bias != nullptr;
+    const VF bias = has_bias ? hn::LoadU(F(), p.bias + n * kLanes) : hn::Zero(F());
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      float* c = p.c + r * p.c_row + n * kLanes;
+      const VF start = kAdd ? hn::LoadU(F(), c) : bias;
+      hn::StoreU(at_least(hn::Add(sums[r][n], start), floor), F(), c);
+    }
+  }
+}
+
+// The last panel, whose columns are fewer than its width.
+template <int kRows, int kVectors>
+void finish_part(const PanelTile& p, VF (&sums)[kRows][kVectors]) {
+  constexpr int64_t kWidth = kVectors * kLanes;
+  HWY_ALIGN float values[kRows * kWidth];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 3
+    for (int n = 0; n < kVectors; ++n) hn::Store(sums[r][n], F(), values + r * kWidth + n * kLanes);
+  }
+  for (int r = 0; r < kRows; ++r) {
+    float* c = p.c + r * p.c_row;
+    for (int j = 0; j < p.columns; ++j) {
+      const float start = p.add ? c[j] : p.bias != nullptr ? p.bias[j] : 0;
+      const float y = values[r * kWidth + j] + start;
+      c[j] = y < p.floor ? p.floor : y;
+    }
+  }
+}
+
+template <int kRows, int kVectors>
+void tile(const PanelTile& p) {
+  VF sums[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 3
+    for (int n = 0; n < kVectors; ++n) sums[r][n] = hn::Zero(F());
+  }
+  multiply(p, sums);
+  if (p.columns < kVectors * kLanes) return finish_part(p, sums);
+  if (p.add) return finish<true>(p, sums);
+  finish<false>(p, sums);
+}
+
+using Tile = void (*)(const PanelTile&);
+
+template <int kVectors, size_t... kRows>
+constexpr std::array<Tile, sizeof...(kRows)> tiles(std::index_sequence<kRows...>) {
+  return {tile<static_cast<int>(kRows) + 1, kVectors>...};
+}
+
+template <int kVectors>
+void any_rows(const PanelTile& p) {
+  static constexpr auto kTiles =
+      tiles<kVectors>(std::make_index_sequence<kMaxRows[kVectors - 1]>());
+  kTiles[static_cast<size_t>(p.rows) - 1](p);
+}
+
+void any_tile(const PanelTile& p) {
+  static constexpr Tile kByVectors[kPanelVectors] = {any_rows<1>, any_rows<2>, any_rows<3>};
+  kByVectors[p.vectors - 1](p);
+}
+
+}  // namespace
+
+PanelKernels panel_table() { return {kLanes, {kMaxRows[0], kMaxRows[1], kMaxRows[2]}, any_tile}; }
+
+}  // namespace lathe::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lathe::cpu {
+
+HWY_EXPORT(panel_table);
+
+PanelKernels panel_kernels() { return HWY_DYNAMIC_DISPATCH(panel_table)(); }
+
+}  // namespace lathe::cpu
+#endif
