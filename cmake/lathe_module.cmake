@@ -1,3 +1,5 @@
+include(CheckCXXCompilerFlag)
+
 # lathe_module(NAME FOLDER [DEPENDS libs...]): FOLDER's .cpp as the object library lathe_NAME, its
 # *_test.cpp as the test binary NAME_test, run by CTest as one test with the label NAME.
 # COLD: its code runs while an engine is built and never waits for itself, so a release build
@@ -57,6 +59,12 @@ function(lathe_cold target)
   if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     # At this level GCC takes what std::optional guards for uninitialized.
     target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Wno-maybe-uninitialized>)
+    # What -O2 sets beside the optimizations since GCC 13, without which it does not take the
+    # precompiled headers; without loops to unroll it does nothing.
+    check_cxx_compiler_flag(-munroll-only-small-loops LATHE_HAS_UNROLL_SMALL)
+    if(LATHE_HAS_UNROLL_SMALL)
+      target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-munroll-only-small-loops>)
+    endif()
   endif()
 endfunction()
 
