@@ -303,6 +303,7 @@ std::string refuse_gemm(const OpInstance& op) {
   if (is_sliced(op, 1) || is_sliced(op, 2)) return "weights or bias are a slice";
   if (op.in[1].layout != Layout::RowMajor) return "the weights are not row-major";
   if (op.in[1].dtype != DType::F32) return "the weights are not f32";
+  if (op.in[1].shape.elements() == 0) return "there is nothing to add up";
   if (anchor_in(op)[0].dtype != DType::F32) return "only f32";
   if ((f.empty() ? op.out[0] : f.anchor_out[0]).dtype != DType::F32) return "only f32";
   if (has_operand(op, 2) && op.in[2].dtype != DType::F32) return "the bias is not f32";

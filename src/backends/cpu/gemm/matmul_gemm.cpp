@@ -71,7 +71,6 @@ GemmProblem matmul_gemm(const OpInstance& op) {
   for (int64_t k = 0; k < p.depth; ++k) p.weight_rows.push_back(transposed ? k : k * p.columns);
   p.weight_step = transposed ? p.depth : 1;
   p.has_bias = has_operand(op, 2);
-  if (p.depth == 0) p.why = "there is nothing to add up";
   const std::vector<int64_t> x = op.in[0].shape.sizes();
   if (!place_operand(op, 0, x, p.a)) p.why = "the input's rows do not follow each other evenly";
   if (p.a.column != 1 && p.depth > 1) p.why = "a row of the input has gaps";

@@ -148,6 +148,8 @@ TEST(Gemm, DeclinesWhatItCannotRead) {
   OpInstance gated = fused(conv({1, 16, 8, 8, 16}), "(a:f32, g:f32, x:f32) -> a", {Shape{16, 1, 1}});
   gated.fusion.prologue = {*Expr::parse("(x:f32, g:f32) -> mul(x, g)")};
   EXPECT_EQ(reason(gemm_conv(), gated), "a prologue of windows of several pixels");
+  EXPECT_EQ(reason(gemm_conv(), conv({1, 0, 8, 8, 16})), "there is nothing to add up");
+  EXPECT_EQ(reason(gemm_matmul(), product({4}, 0, 8, false, false)), "there is nothing to add up");
   op = product({4}, 8, 8, false, false);
   op.attrs.set("transpose_a", int64_t{1});
   EXPECT_EQ(reason(gemm_matmul(), op), "a is transposed");
