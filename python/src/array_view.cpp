@@ -109,7 +109,10 @@ const char* array_type_name(Type type) {
   return nullptr;
 }
 
-bool ArrayView::is_buffer(nb::handle array) { return PyObject_CheckBuffer(array.ptr()) != 0; }
+// CuPy's arrays have the protocol to refuse it with a message.
+bool ArrayView::is_buffer(nb::handle array) {
+  return PyObject_CheckBuffer(array.ptr()) != 0 && !nb::hasattr(array, "__cuda_array_interface__");
+}
 
 ArrayView::ArrayView(nb::handle array) {
   if (is_buffer(array)) {

@@ -31,7 +31,7 @@ class ArrayView {
   bool dense() const;  // row-major without gaps
   bool on_device() const { return device_ >= 0; }
   int device() const { return device_; }  // number of the GPU; -1: host memory
-  // Whether an object has the buffer protocol and so is NumPy's or alike.
+  // Whether an object shows host memory by the buffer protocol and so is NumPy's or alike.
   static bool is_buffer(nanobind::handle array);
 
  private:

@@ -105,6 +105,13 @@ struct Tactic {
   bool any_layout = false;  // elementwise in memory order: all tensors in one layout
 };
 
+// Whether the tactic runs the operator's reference and nothing else, which needs no check: one for
+// any operator, and by its config where it has several.
+constexpr std::string_view kReferenceConfig = "reference=1";
+inline bool is_plain_reference(const Tactic& tactic, const Config& config) {
+  return tactic.op == "*" && (tactic.configs == nullptr || config == kReferenceConfig);
+}
+
 // Memory strides, in elements, that a tactic must use for operand or output `k` of a concrete
 // instance: dense in its layout, or those of the larger tensor where a slice says so.
 // RowMajor and ChannelsLast only.

@@ -108,7 +108,7 @@ Result<bool> Tuner::State::is_sound(Candidate& c, Subject& s) {
     return false;
   }
   // Without a reference, host_reference is one tactic more of somebody's.
-  const bool trusted = is_reference(*c.tactic) && has_reference(s.op);
+  const bool trusted = is_plain_reference(*c.tactic, c.config) && has_reference(s.op);
   const bool verify = options.verify != Verify::Off && !trusted;
   if (!verify && !options.tune) return true;
   const uint64_t seed = hash64(s.op.to_string());

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "backends/cpu/cpu_features.h"
 #include "backends/cpu/dnnl/conv_problem.h"
 #include "backends/cpu/dnnl/post_ops.h"
 
@@ -89,6 +90,26 @@ void add_bias(const OpInstance& op, ProductSpec& s) {
   s.post.insert(s.post.begin(), std::move(p));
 }
 
+// Seen of oneDNN 2.6 with AVX-512: what repeats along some batches only is added to the wrong ones.
+bool repeats_in_some_batches(const MemorySpec& m, const MemorySpec& dst) {
+  bool repeats = false, differs = false;
+  for (size_t d = 0; d + 2 < dst.dims.size(); ++d) {
+    if (dst.dims[d] == 1) continue;
+    (m.dims[d] == 1 ? repeats : differs) = true;
+  }
+  return repeats && differs;
+}
+
+std::string refuse_batches(const ProductSpec& s) {
+  if (cpu_features().find("avx512") == std::string::npos) return "";
+  for (const PostOp& p : s.post) {
+    if (!p.with.absent() && repeats_in_some_batches(p.with, s.dst)) {
+      return "an operand repeats along some of the batches";
+    }
+  }
+  return "";
+}
+
 std::string refuse(const OpInstance& op) {
   if (std::string why = refuse_tensors(op); !why.empty()) return why;
   if (std::string why = refuse_prologues(op); !why.empty()) return why;
@@ -125,7 +146,7 @@ std::string fill(const OpInstance& op, ProductSpec& s) {
 OnednnProblem matmul_problem(const OpInstance& op) {
   ProductSpec s;
   std::string why = fill(op, s);
-  if (why.empty()) join(s);
+  if (why.empty() && !join(s)) why = refuse_batches(s);
   return {std::move(s), std::move(why)};
 }
 

@@ -40,8 +40,7 @@ OpInstance conv(const Problem& p) {
   a.set("pads", p.pads).set("group", int64_t{1});
   const TensorType x{DType::F32, Shape{p.images, p.channels, p.height, p.width}};
   const TensorType w{DType::F32, Shape{p.out_channels, p.channels, p.kernel, p.kernel}};
-  OpInstance op =
-      infer(*find_op("Conv"), {x, w, {DType::F32, Shape{p.out_channels}}}, a)->op;
+  OpInstance op = infer(*find_op("Conv"), {x, w, {DType::F32, Shape{p.out_channels}}}, a)->op;
   op.constant_in = 2;
   op.in[0].layout = op.out[0].layout = Layout::ChannelsLast;
   return op;
@@ -139,13 +138,16 @@ TEST(Gemm, PixelsAreReadWhereTheyLie) {
 TEST(Gemm, DeclinesWhatItCannotRead) {
   std::unique_ptr<Device> cpu = make_cpu_device();
   OpInstance op = conv({1, 16, 8, 8, 16});
-  auto reason = [&](const Tactic& t, const OpInstance& i) { return t.supports(i, cpu->info()).why; };
+  auto reason = [&](const Tactic& t, const OpInstance& i) {
+    return t.supports(i, cpu->info()).why;
+  };
   op.out[0].layout = Layout::RowMajor;
   EXPECT_EQ(reason(gemm_conv(), op), "the input or a result is not NHWC");
   op = conv({1, 16, 8, 8, 16});
   op.constant_in = 0;
   EXPECT_EQ(reason(gemm_conv(), op), "the weights are no constant");
-  OpInstance gated = fused(conv({1, 16, 8, 8, 16}), "(a:f32, g:f32, x:f32) -> a", {Shape{16, 1, 1}});
+  OpInstance gated =
+      fused(conv({1, 16, 8, 8, 16}), "(a:f32, g:f32, x:f32) -> a", {Shape{16, 1, 1}});
   gated.fusion.prologue = {*Expr::parse("(x:f32, g:f32) -> mul(x, g)")};
   EXPECT_EQ(reason(gemm_conv(), gated), "a prologue of windows of several pixels");
   EXPECT_EQ(reason(gemm_conv(), conv({1, 0, 8, 8, 16})), "there is nothing to add up");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// host_reference: any operator on the host, by its best tactic there, between copies. Slow; it is
-// why a CUDA build never fails for want of a kernel.
+// host_reference: any operator on the host, between copies: by the first tactic there that takes
+// it, or, where that is found wrong, by its reference. Slow; it is why a CUDA build never fails for
+// want of a kernel.
 #include <numeric>
 
 #include "backends/cuda/cuda_state.h"
@@ -51,7 +52,7 @@ class PreparedOnHost : public Prepared {
     }
   }
 
-  // The host's first tactic that takes the instance and needs no compiler.
+  // The host's first tactic that takes the instance and needs no compiler; or its reference.
   Status load(const LoadContext& context) {
     constants_.assign(context.constants.begin(), context.constants.end());
     constants_.resize(op_.in.size());
@@ -59,6 +60,7 @@ class PreparedOnHost : public Prepared {
     std::string reasons;
     for (const Tactic* t : host_.tactics()) {
       if ((t->op != "*" && t->op != op_.def->name) || t->source != nullptr) continue;
+      if (context.config == kReferenceConfig && t->op != "*") continue;
       // Nobody checks on the host what a plugin's tactic gives: its reference is slow and right.
       if (op_.plugin != nullptr && has_reference(op_) && t->op != "*") continue;
       if (Support s = t->supports(op_, host_.info()); !s) {
@@ -149,6 +151,10 @@ Support supports(const OpInstance& op, const DeviceInfo&) {
   return Support::yes();
 }
 
+std::vector<Config> configs(const OpInstance&, const DeviceInfo&) {
+  return {Config(), Config(kReferenceConfig)};
+}
+
 Result<std::unique_ptr<Prepared>> load(const LoadContext& context) {
   auto prepared = std::make_unique<PreparedOnHost>(context.device,
                                                    cuda_device(context.device).host(), context.op);
@@ -170,6 +176,7 @@ const Tactic& host_reference() {
       .op = "*",
       .doc = "Any operator on the host, between copies: slow, right, the last resort.",
       .supports = supports,
+      .configs = configs,
       .load = load,
       .expect = expect,
   };
