@@ -6,6 +6,8 @@
 
 Needs the package onnx.
 """
+import functools
+
 import onnx
 from onnx import helper
 from onnx.backend import base
@@ -82,7 +84,12 @@ class LatheBackend(base.Backend):
         """Of "CPU", "CUDA", "CUDA:1"."""
         kind, _, number = device.lower().partition(":")
         wanted = {kind, f"{kind}:{number or 0}"}
-        return any(d.id in wanted and not d.error for d in _core.devices())
+        return not wanted.isdisjoint(_usable_devices())
+
+
+@functools.cache  # ONNX's runner asks for each of its cases, and asking the driver takes a while
+def _usable_devices():
+    return frozenset(d.id for d in _core.devices() if not d.error)
 
 
 def _value_info(name, dtype, shape):
