@@ -179,6 +179,7 @@ const Tactic& host_reference() {
       .configs = configs,
       .load = load,
       .expect = expect,
+      .version = 2,
   };
   return tactic;
 }
