@@ -167,6 +167,7 @@ Status Tuner::State::time(std::span<Candidate* const> field, Subject& s) {
   launches.reserve(field.size());
   for (Candidate* c : field) launches.push_back(launcher(c));
   std::vector<Racer> racers;
+  racers.reserve(launches.size());
   for (auto& launch : launches) racers.push_back({launch});
   ThreadScope scope(options.threads);
   LATHE_TRY(race(device, *stream, racers));

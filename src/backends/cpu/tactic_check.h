@@ -42,6 +42,7 @@ inline void check_tactic(const Tactic& tactic, const OpInstance& op, const Confi
   for (const TensorType& t : op.in) in.push_back(random_tensor(t, random));
   for (size_t k = 0; k < in.size(); ++k) laid.push_back(*relayout(in[k], op.in[k].layout));
   std::vector<void*> in_at;
+  in_at.reserve(laid.size());
   for (HostTensor& t : laid) in_at.push_back(t.mutable_bytes().data());
   constants[1] = in[1];
   in_at[1] = nullptr;

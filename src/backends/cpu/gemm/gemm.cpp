@@ -300,7 +300,9 @@ std::string place_operands(const OpInstance& op, const PlaceOperand& place, Gemm
 std::string refuse_gemm(const OpInstance& op) {
   const Fusion& f = op.fusion;
   if (!op.is_constant(1)) return "the weights are no constant";
-  if (is_sliced(op, 1) || is_sliced(op, 2)) return "weights or bias are a slice";
+  if (is_sliced(op, 1) || (has_operand(op, 2) && is_sliced(op, 2))) {
+    return "weights or bias are a slice";
+  }
   if (op.in[1].layout != Layout::RowMajor) return "the weights are not row-major";
   if (op.in[1].dtype != DType::F32) return "the weights are not f32";
   if (op.in[1].shape.elements() == 0) return "there is nothing to add up";
