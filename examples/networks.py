@@ -20,7 +20,7 @@ MODELS = pathlib.Path(__file__).resolve().parent / "models"
 NETWORKS = {
     "digits": {
         "range": ("image:1x1x8x8", "image:359x1x8x8", "image:512x1x8x8"),
-        "bench": "image:1x1x8x8",
+        "bench": "image:359x1x8x8",
     },
     "upscale": {
         "range": ("image:1x3x1x1", "image:1x3x216x216", "image:1x3x216x216"),
