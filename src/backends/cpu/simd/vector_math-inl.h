@@ -175,24 +175,27 @@ HWY_INLINE VF tanh(VF x) {
   return hn::CopySign(hn::Div(e, hn::Add(e, splat(2.0f))), x);
 }
 
-// 1 / d for 1 <= d < 2^126: an estimate of 12 to 14 bits, refined to about one unit.
-HWY_INLINE VF reciprocal_estimate(VF d) {
-  VF y = hn::ApproximateReciprocal(d);
-#if HWY_TARGET > HWY_AVX3  // 12 bits: once more
-  y = hn::Mul(y, hn::NegMulAdd(d, y, splat(2.0f)));
+// n / d for 1 <= d < 2^126. AVX-512 divides slowly, so there by an estimate of 14 bits, refined to
+// about one unit; elsewhere the division takes a third of the estimate's time.
+HWY_INLINE VF quotient(VF n, VF d) {
+#if HWY_TARGET <= HWY_AVX3
+  const VF y = hn::ApproximateReciprocal(d);
+  return hn::Mul(n, hn::MulAdd(y, hn::NegMulAdd(d, y, splat(1.0f)), y));
+#else
+  return hn::Div(n, d);
 #endif
-  return hn::MulAdd(y, hn::NegMulAdd(d, y, splat(1.0f)), y);
 }
 
 // Without fused multiply-add: below, n is taken from a product that must not be rounded.
 #if HWY_TARGET > HWY_AVX2
-HWY_INLINE VF sigmoid(VF x) { return hn::Div(splat(1.0f), hn::Add(splat(1.0f), exp(hn::Neg(x)))); }
+HWY_INLINE VF sigmoid_of(VF factor, VF x) {
+  return hn::Mul(factor, hn::Div(splat(1.0f), hn::Add(splat(1.0f), exp(hn::Neg(x)))));
+}
 #else
-// 1 / (1 + 2^t) with t = -x log2(e) = n + r. What activation functions cost is this function, so it
-// adds n to the exponent's bits, which a large constant has moved to the end of the mantissa, and
-// divides by an estimate. Below -87 the result is 0. The vectors' Min and Max give their second
-// operand where one is NaN.
-HWY_INLINE VF sigmoid(VF x) {
+// factor / (1 + 2^t) with t = -x log2(e) = n + r. What activation functions cost is this function,
+// so it adds n to the exponent's bits, which a large constant has moved to the end of the mantissa.
+// Below -87 the sigmoid is 0. The vectors' Min and Max give their second operand where one is NaN.
+HWY_INLINE VF sigmoid_of(VF factor, VF x) {
   static constexpr float kExp2[] = {1.0f,
                                     6.931471825e-1f,
                                     2.402264774e-1f,
@@ -208,10 +211,12 @@ HWY_INLINE VF sigmoid(VF x) {
   r = hn::NegMulAdd(a, splat(kLog2eRest), r);
   const VI exponent = hn::ShiftLeft<23>(hn::BitCast(I(), shifted));
   const VF power = hn::BitCast(F(), hn::Add(hn::BitCast(I(), polynomial(r, kExp2)), exponent));
-  const VF y = reciprocal_estimate(hn::Add(power, splat(1.0f)));
-  return hn::IfThenZeroElse(hn::Lt(x, splat(-87.0f)), y);
+  const VF y = quotient(factor, hn::Add(power, splat(1.0f)));
+  const VF zero = hn::Mul(factor, hn::Zero(F()));  // NaN where the factor is infinite
+  return hn::IfThenElse(hn::Lt(x, splat(-87.0f)), zero, y);
 }
 #endif
+HWY_INLINE VF sigmoid(VF x) { return sigmoid_of(splat(1.0f), x); }
 
 // x + x P(x^2) near 0, 1 - e^Q(|x|) beyond
 HWY_INLINE VF erf(VF x) {

@@ -145,6 +145,7 @@ const Tactic& pointwise() {
       .supports = supports,
       .load = load,
       .may_alias = may_alias,
+      .version = 2,
       .any_layout = true,
   };
   return tactic;
