@@ -12,6 +12,25 @@ namespace {
 
 thread_local int scope_threads = 0;  // 0: outside of any ThreadScope
 
+// ThreadSanitizer does not see how libgomp's threads wait for each other: it is told, and does not
+// watch the loop itself, whose variables they read before.
+#ifdef __SANITIZE_THREAD__
+#define LATHE_UNWATCHED __attribute__((no_sanitize("thread")))
+extern "C" void __tsan_acquire(void*);
+extern "C" void __tsan_release(void*);
+char fork_of_team, join_of_team;
+void before_team() { __tsan_release(&fork_of_team); }
+void enter_team() { __tsan_acquire(&fork_of_team); }
+void leave_team() { __tsan_release(&join_of_team); }
+void after_team() { __tsan_acquire(&join_of_team); }
+#else
+#define LATHE_UNWATCHED
+void before_team() {}
+void enter_team() {}
+void leave_team() {}
+void after_team() {}
+#endif
+
 }  // namespace
 
 int thread_count() {
@@ -19,7 +38,8 @@ int thread_count() {
   return scope_threads > 0 ? scope_threads : usable_cpus();
 }
 
-void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context) {
+LATHE_UNWATCHED void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t),
+                                  void* context) {
   if (n <= 0) return;
   int64_t threads = thread_count();
   int64_t least = std::max<int64_t>(grain, 1);
@@ -28,14 +48,18 @@ void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t
   int64_t size = n / parts, longer = n % parts;
   // The whole team even for few parts: libgomp ends the threads that a smaller team leaves out
   // and starts new ones for the next loop.
+  before_team();
 #pragma omp parallel num_threads(static_cast <int>(threads))
   {
+    enter_team();
     // A runtime may grant fewer threads than asked for.
     for (int64_t i = omp_get_thread_num(); i < parts; i += omp_get_num_threads()) {
       int64_t begin = i * size + std::min(i, longer);
       body(context, begin, begin + size + (i < longer ? 1 : 0));
     }
+    leave_team();
   }
+  after_team();
 }
 
 ThreadScope::ThreadScope(int n)
