@@ -77,9 +77,7 @@ class PreparedGemm : public Prepared {
     grid_ = grid_of(p_, panels_, by_columns, slots_);
     if (!p_.prologue.empty()) p_.source = std::make_shared<PrologueRows>(op, p_.prologue);
     in_place_ = op.out.size() == 1 && op.out[0].dtype == DType::F32;
-    const size_t own =
-        op.fusion.empty() ? op.in.size() : static_cast<size_t>(op.fusion.anchor_operands);
-    for (size_t k = own; k < op.in.size(); ++k) operands_.push_back(k);
+    for (size_t k = anchor_in(op).size(); k < op.in.size(); ++k) operands_.push_back(k);
     operands_.push_back(0);
     if (is_only_relu(op)) {
       floor_ = 0;
@@ -96,8 +94,11 @@ class PreparedGemm : public Prepared {
   Status pack(const LoadContext& context) {
     const HostTensor& weights = context.constants[1];
     const uint64_t id = context.constant_ids.size() > 1 ? context.constant_ids[1] : 0;
-    const std::string key = fmt::format("panels|{}|{}|{}|{}|{}", id, p_.columns, p_.depth,
-                                        p_.weight_step, p_.weight_rows.back());
+    // The second row's place tells kernels of one pixel from wider ones of fewer channels, whose
+    // weights may be the same bytes.
+    const std::string key =
+        fmt::format("panels|{}|{}|{}|{}|{}|{}", id, p_.columns, p_.depth, p_.weight_step,
+                    p_.weight_rows.back(), p_.depth > 1 ? p_.weight_rows[1] : 0);
     packed_bytes = static_cast<size_t>(panels_.floats()) * sizeof(float);
     auto make = [&]() -> Result<std::shared_ptr<void>> {
       std::shared_ptr<Memory> memory = LATHE_TRY(context.device.allocate(packed_bytes));
@@ -275,7 +276,7 @@ void GemmProblem::join_groups() {
 std::string place_operands(const OpInstance& op, const PlaceOperand& place, GemmProblem& p) {
   constexpr const char* kUneven = "an operand's rows do not follow each other evenly";
   const Fusion& f = op.fusion;
-  const size_t own = f.empty() ? op.in.size() : static_cast<size_t>(f.anchor_operands);
+  const size_t own = anchor_in(op).size();
   auto reads = [](const Expr& e, size_t input) {
     return input < e.inputs().size() && e.reads(static_cast<int>(input));
   };
