@@ -1,41 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Softmax, Normalize and Reduce with prologues, epilogues, several results, layouts and slices
 // against the reference: what fusion makes of them.
-#include <gtest/gtest.h>
-
-#include <cmath>
-
-#include "backends/cpu/cpu_device.h"
-#include "base/random.h"
-#include "device/tactic.h"
-#include "tensor/relayout.h"
+#include "backends/cpu/tactic_check.h"
 
 namespace lathe {
 namespace {
 
+using cpu::NoCache;
+using cpu::random_tensor;
+
 TensorType tensor(DType type, std::initializer_list<Dim> dims, Layout layout = Layout::RowMajor) {
   return {type, Shape(dims), layout};
-}
-
-class NoCache : public PackCache {
- public:
-  Result<std::shared_ptr<void>> get(const std::string&,
-                                    Result<std::shared_ptr<void>> (*make)(void*),
-                                    void* state) override {
-    return make(state);
-  }
-};
-
-HostTensor random_tensor(const TensorType& type, Random& random) {
-  HostTensor t = *HostTensor::make({type.dtype, type.shape, Layout::RowMajor});
-  for (int64_t i = 0; i < t.elements(); ++i) {
-    if (is_float(type.dtype)) {
-      t.set_f64(i, random.normal());
-    } else {
-      t.set_i64(i, random.integer(0, 1));
-    }
-  }
-  return t;
 }
 
 OpInstance instance(const char* name, std::vector<TensorType> in, const std::string& attrs) {

@@ -25,7 +25,13 @@ class NoCache : public PackCache {
 
 inline HostTensor random_tensor(const TensorType& type, Random& random) {
   HostTensor t = *HostTensor::make({type.dtype, type.shape, Layout::RowMajor});
-  for (int64_t i = 0; i < t.elements(); ++i) t.set_f64(i, random.normal());
+  for (int64_t i = 0; i < t.elements(); ++i) {
+    if (is_float(type.dtype)) {
+      t.set_f64(i, random.normal());
+    } else {
+      t.set_i64(i, random.integer(0, 1));
+    }
+  }
   return t;
 }
 
