@@ -66,25 +66,28 @@ Status bind_results(Device& device, Stream& stream, const Chain::Link& link, Loa
 
 }  // namespace
 
-Result<double> Tuner::time_chain(const Chain& chain) {
-  std::vector<double> seconds;
-  LATHE_TRY(fastest({&chain, 1}, &seconds));
-  return seconds[0];
-}
-
 Result<size_t> Tuner::fastest(std::span<const Chain> candidates, std::vector<double>* seconds) {
   State& s = *state_;
   LATHE_TRY(s.open());
   std::vector<std::string> keys;
+  std::string field;
+  for (const Chain& candidate : candidates) {
+    std::string key = "chain|" + s.device.info().key();
+    for (const Chain::Link& link : candidate.links) {
+      const Choice c = LATHE_TRY(choose(link.op, link.constants));
+      key += fmt::format("|{}|{}@{}|{}", link.op.to_string(), c.tactic->name, c.tactic->version,
+                         c.config);
+    }
+    field += key + "\n";
+    keys.push_back(std::move(key));
+  }
+  // Times of one race compare with each other alone: a chain that also ran against others has
+  // another time there, and this answer must be the same in every build that shares the cache.
+  const uint64_t race = hash64(field);
   seconds->assign(candidates.size(), -1);
   bool all_known = true;
   for (size_t n = 0; n < candidates.size(); ++n) {
-    keys.push_back("chain|" + s.device.info().key());
-    for (const Chain::Link& link : candidates[n].links) {
-      const Choice c = LATHE_TRY(choose(link.op, link.constants));
-      keys[n] += fmt::format("|{}|{}@{}|{}", link.op.to_string(), c.tactic->name, c.tactic->version,
-                             c.config);
-    }
+    keys[n] += fmt::format("|race {:016x}", race);
     const Timing* known = s.cache.find(keys[n]);
     if (known != nullptr) (*seconds)[n] = known->seconds;
     all_known = all_known && known != nullptr;
@@ -94,7 +97,7 @@ Result<size_t> Tuner::fastest(std::span<const Chain> candidates, std::vector<dou
     for (size_t n = 0; n < candidates.size(); ++n) {
       Timing timing;
       timing.seconds = (*seconds)[n];
-      s.cache.put(keys[n], timing);
+      (*seconds)[n] = s.cache.put(keys[n], timing).seconds;
     }
   }
   return static_cast<size_t>(std::min_element(seconds->begin(), seconds->end()) - seconds->begin());

@@ -110,10 +110,11 @@ const Timing* TimingCache::find(std::string_view key) const {
   return it == entries_.end() ? nullptr : &it->second;
 }
 
-void TimingCache::put(std::string key, Timing timing) {
+const Timing& TimingCache::put(std::string key, Timing timing) {
   timing.rejected = clean(std::move(timing.rejected));
-  entries_.insert_or_assign(clean(std::move(key)), std::move(timing));
-  dirty_ = true;
+  const auto [entry, fresh] = entries_.try_emplace(clean(std::move(key)), std::move(timing));
+  dirty_ = dirty_ || fresh;
+  return entry->second;
 }
 
 Status TimingCache::save() {

@@ -29,7 +29,9 @@ class TimingCache {
 
   // Key: tactic_key() of tuner.cpp, "device|op|tactic@version|config" or "chain|...".
   const Timing* find(std::string_view key) const;
-  void put(std::string key, Timing timing);
+  // What the cache says of the key from now on: what stood there before, else this. Decisions rest
+  // on the answer, so that a build that finds it in the file decides the same.
+  const Timing& put(std::string key, Timing timing);
   bool dirty() const { return dirty_; }
   // Merges with what the file holds by now (its entries win) and renames into place.
   Status save();

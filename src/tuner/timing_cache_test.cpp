@@ -64,6 +64,13 @@ TEST_F(TimingCacheFile, ReadsBackEveryBitOfWhatItWrote) {
   EXPECT_EQ(cache.find("another"), nullptr);
 }
 
+TEST_F(TimingCacheFile, WhatStandsThereIsTheAnswer) {
+  TimingCache cache;
+  EXPECT_EQ(cache.put("x", timing(1)).seconds, 1);
+  EXPECT_EQ(cache.put("x", timing(2)).seconds, 1);
+  EXPECT_EQ(cache.find("x")->seconds, 1);
+}
+
 TEST_F(TimingCacheFile, IsEmptyWhenThereIsNone) {
   const Result<TimingCache> cache = TimingCache::open(path);
   ASSERT_TRUE(cache.ok());

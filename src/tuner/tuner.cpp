@@ -122,7 +122,7 @@ Result<bool> Tuner::State::is_sound(Candidate& c, Subject& s) {
     Status written = trial.check_written(*c.prepared);
     if (written.code() == Code::DeviceLost) return std::move(written).at(label_of(c));
     if (!written.ok()) c.timing.rejected = written.message();
-    if (!written.ok()) cache.put(c.key, c.timing);
+    if (!written.ok()) c.timing = cache.put(c.key, c.timing);
     return written.ok();
   }
   if (!s.expected) {
@@ -139,7 +139,7 @@ Result<bool> Tuner::State::is_sound(Candidate& c, Subject& s) {
   c.timing.elements = certificate.elements;
   if (right.ok()) return true;
   c.timing.rejected = right.message();
-  cache.put(c.key, c.timing);
+  c.timing = cache.put(c.key, c.timing);
   return false;
 }
 
@@ -174,7 +174,7 @@ Status Tuner::State::time(std::span<Candidate* const> field, Subject& s) {
   for (size_t k = 0; k < field.size(); ++k) {
     field[k]->timing.seconds = racers[k].seconds;
     field[k]->known = true;
-    cache.put(field[k]->key, field[k]->timing);
+    field[k]->timing = cache.put(field[k]->key, field[k]->timing);
   }
   return {};
 }

@@ -61,9 +61,9 @@ class Tuner {
   // the cache is checked unless Verify::Off, tuned or not.
   Result<Choice> choose(const OpInstance& op, std::span<const HostTensor> constants);
 
-  // Seconds of the chain with each link's chosen tactic, intermediates passed on, hot as in a run.
-  Result<double> time_chain(const Chain& chain);
-  // The candidate that runs fastest, timed in turns; index into `candidates`.
+  // The candidate that runs fastest with each link's chosen tactic, intermediates passed on, hot as
+  // in a run; timed in turns. Index into `candidates`. What was answered once for these candidates
+  // stays the answer.
   Result<size_t> fastest(std::span<const Chain> candidates, std::vector<double>* seconds);
 
   // Why no tactic but the reference takes this instance: "onednn_conv: only ...; ...", or empty.

@@ -251,7 +251,8 @@ std::vector<std::string> implementations(const Spec& spec, size_t limit) {
       do {
         std::string name = pd.impl_info_str();
         if (is_reference(name)) return;
-        names.push_back(std::move(name));
+        const bool named = std::find(names.begin(), names.end(), name) != names.end();
+        if (!named) names.push_back(std::move(name));
       } while (names.size() < limit && pd.next_impl());
     });
   });

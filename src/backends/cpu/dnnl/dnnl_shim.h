@@ -19,8 +19,8 @@ namespace lathe::cpu {
 
 std::string onednn_version();  // "onednn 2.6.3", of the library that runs
 
-// The implementations that oneDNN has for this problem, without its slow references; empty when
-// there is none. At most `limit`.
+// The implementations that oneDNN has for this problem, each name once, without its slow
+// references; empty when there is none. At most `limit`.
 std::vector<std::string> implementations(const Spec& spec, size_t limit = 3);
 
 // A primitive made once for the calling thread's number of threads, run by any thread.
