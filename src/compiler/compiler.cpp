@@ -26,6 +26,8 @@ namespace {
 Status optimize(Graph& graph, const CompileOptions& options, const Progress& progress) {
   PassOptions pass_options;
   pass_options.disabled = options.disabled_passes;
+  // Sums of integers that are scaled afterwards leave the range of F16, and BF16 would round them.
+  if (options.fp16 || options.bf16) pass_options.disabled.emplace_back("defer_scales");
   pass_options.text_roundtrip = options.text_roundtrip;
   Status dumped;
   if (!options.dump_dir.empty()) {

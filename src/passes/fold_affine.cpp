@@ -96,6 +96,11 @@ Node* anchor_of(const Value* v) {
   return keeps_columns ? product : nullptr;
 }
 
+// What defer_scales made: scaled weights would round its exact sums.
+bool sums_integers(const Node& anchor) {
+  return is_integral(anchor.in(0)) && is_integral(anchor.in(1));
+}
+
 Status fold_behind(Rewriter& rw, Node* node) {
   for (size_t k = 0; k < node->operands.size(); ++k) {
     Node* anchor = anchor_of(node->in(k));
@@ -104,7 +109,8 @@ Status fold_behind(Rewriter& rw, Node* node) {
     if (!w) continue;
     const int rank = node->in(k)->type.rank();
     const auto line = affine_of(*node, k, anchor->is("MatMul") ? rank - 1 : 1, w->outputs);
-    const auto bias = line ? bias_of(*anchor, *w) : std::nullopt;
+    if (!line || sums_integers(*anchor)) continue;
+    const auto bias = bias_of(*anchor, *w);
     if (!bias) continue;
     std::vector<double> b(*bias);
     for (size_t c = 0; c < b.size(); ++c) b[c] = b[c] * line->scale[c] + line->shift[c];

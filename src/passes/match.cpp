@@ -2,6 +2,7 @@
 #include "passes/match.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace lathe {
 
@@ -36,6 +37,20 @@ std::optional<double> splat_constant(const Value* v) {
 const Expr* pointwise_expr(const Node* node) {
   if (!node || !node->is("Pointwise") || node->outputs.size() != 1) return nullptr;
   return &node->op.attrs.expr("expr");
+}
+
+bool is_integral(const Value* v) {
+  if (const HostTensor* t = v->constant()) {
+    if (!is_float(t->dtype()) || !is_computable(t->dtype())) return false;
+    for (int64_t i = 0; i < t->elements(); ++i) {
+      if (t->get_f64(i) != std::trunc(t->get_f64(i))) return false;
+    }
+    return true;
+  }
+  const Expr* e = pointwise_expr(v->producer);
+  if (!e) return false;
+  const ExprNode& root = e->nodes()[static_cast<size_t>(e->outputs()[0])];
+  return root.op == ScalarOp::Cast && is_int(e->nodes()[static_cast<size_t>(root.args[0])].dtype);
 }
 
 bool is_pointwise(const Node* node, ScalarOp op) {

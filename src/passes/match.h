@@ -17,6 +17,9 @@ std::optional<double> scalar_constant(const Value* v);
 std::optional<double> splat_constant(const Value* v);
 // A Pointwise with one output: its expression, else null.
 const Expr* pointwise_expr(const Node* node);
+// Its elements are whole numbers: a cast of integers, or a constant that has no others. Sums of
+// their products are exact in F32.
+bool is_integral(const Value* v);
 // A Pointwise of operator `op` alone over exactly its operands in order ("add(a, b)").
 bool is_pointwise(const Node* node, ScalarOp op);
 // `shape` with leading ones up to `rank`.
