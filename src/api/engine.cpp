@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Engines as the public API shows them: loading, saving, describing, opening sessions.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "api/api_state.h"
@@ -12,14 +9,6 @@
 
 namespace lathe {
 namespace {
-
-// For constants that are views of a mapped file only.
-void release_mapped(std::span<const std::byte> range) {
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<uintptr_t>(range.data()) + page - 1) / page * page;
-  const auto end = reinterpret_cast<uintptr_t>(range.data() + range.size()) / page * page;
-  if (begin < end) (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-}
 
 Result<OpenDevices> devices_for(const Plan& plan, const std::string& device) {
   if (plan.device == DeviceKind::Cpu) return open_devices("cpu", 0);
@@ -74,7 +63,7 @@ Result<std::shared_ptr<const EngineState>> make_engine_state(Plan plan, OpenDevi
   auto state = std::make_shared<EngineState>();
   state->devices = std::move(devices);
   state->loaded = LATHE_TRY(LoadedEngine::open(
-      std::move(plan), {&state->devices.main(), state->devices.host.get()}, release));
+      std::move(plan), {&state->devices.main(), state->devices.host.get()}, std::move(release)));
   return std::shared_ptr<const EngineState>(std::move(state));
 }
 
@@ -82,14 +71,16 @@ Result<Engine> Engine::load(const std::string& path, const std::vector<std::stri
                             const std::string& device) {
   const PluginLibraries libraries = LATHE_TRY(open_plugins(plugins));
   auto file = std::make_shared<MappedFile>(LATHE_TRY(map_file(path)));
-  Result<Plan> plan = read_engine(file->bytes(), file, release_mapped);
+  const LoadedEngine::Release release = [file](std::span<const std::byte> part) {
+    file->release_pages(part);
+  };
+  Result<Plan> plan = read_engine(file->bytes(), file, release);
   if (!plan.ok()) return std::move(plan).status().at(path);
   LATHE_TRY(bind_plugins(*plan, libraries).at(path));
   Result<OpenDevices> devices = devices_for(*plan, device);
   if (!devices.ok()) return std::move(devices).status().at(path);
   Engine engine;
-  engine.state_ =
-      LATHE_TRY(make_engine_state(*std::move(plan), *std::move(devices), release_mapped));
+  engine.state_ = LATHE_TRY(make_engine_state(*std::move(plan), *std::move(devices), release));
   return engine;
 }
 
@@ -101,7 +92,7 @@ Result<Engine> Engine::parse(std::span<const std::byte> bytes,
   LATHE_TRY(bind_plugins(plan, libraries));
   OpenDevices devices = LATHE_TRY(devices_for(plan, device));
   Engine engine;
-  engine.state_ = LATHE_TRY(make_engine_state(std::move(plan), std::move(devices), nullptr));
+  engine.state_ = LATHE_TRY(make_engine_state(std::move(plan), std::move(devices), {}));
   return engine;
 }
 

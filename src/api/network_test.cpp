@@ -2,8 +2,10 @@
 #include "lathe/network.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 
@@ -64,6 +66,18 @@ Built built(const Model& model, const std::string& cache) {
   }
   return {*engine->serialize(), std::move(steps)};
 }
+
+// A timing cache that nobody left behind, and that nobody finds.
+struct FreshCache {
+  explicit FreshCache(const std::string& name)
+      : path(testing::TempDir() + "/" + name + std::to_string(::getpid()) + ".cache") {}
+  FreshCache(const FreshCache&) = delete;
+  ~FreshCache() {
+    std::remove(path.c_str());
+    std::remove((path + ".lock").c_str());
+  }
+  std::string path;
+};
 
 // With what the cache knows of a model, every build of it measures nothing and is the same.
 void expect_same(const Model& a, const Model& b, const std::string& cache) {
@@ -231,16 +245,16 @@ TEST(Network, ANetworkOfAModelHasItsNamesAndNodes) {
 }
 
 TEST(Network, AnEngineOfAnImportedNetworkIsThatOfItsModel) {
-  const std::string cache = testing::TempDir() + "/network_timing.cache";
+  const FreshCache fresh("imported");
   for (const char* name : {"digits", "upscale"}) {
     const std::string path = std::string(LATHE_SOURCE_DIR) + "/examples/models/" + name + ".onnx";
     const Model model = *Model::load(path);
-    built(model, cache);  // fills the cache
+    built(model, fresh.path);  // fills the cache
     const Network net = *Network::from(model);
     const Model again = *net.finish();
     EXPECT_EQ(again.node_count(), model.node_count());
     SCOPED_TRACE(name);
-    expect_same(again, model, cache);
+    expect_same(again, model, fresh.path);
   }
 }
 
@@ -339,9 +353,9 @@ TEST(Network, ByHandThroughOnnxOperatorsIsTheEngineOfTheFile) {
   const auto y = *net.add_onnx("Sigmoid", {net.result(p)}, {}, "my_Sigmoid");
   ASSERT_TRUE(net.rename(net.result(y), "y").ok());
   ASSERT_TRUE(net.mark_output(net.result(y)).ok());
-  const std::string cache = testing::TempDir() + "/network_by_hand.cache";
-  built(file, cache);
-  expect_same(*net.finish(), file, cache);
+  const FreshCache fresh("by_hand");
+  built(file, fresh.path);
+  expect_same(*net.finish(), file, fresh.path);
 }
 
 }  // namespace

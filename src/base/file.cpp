@@ -16,6 +16,8 @@
 #include <memory>
 #include <system_error>
 
+#include "base/math.h"
+
 namespace lathe {
 namespace {
 
@@ -180,15 +182,15 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::release_pages(std::span<const std::byte> part) const {
-  auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  auto map = reinterpret_cast<uintptr_t>(data_);
-  uintptr_t begin = std::max(reinterpret_cast<uintptr_t>(part.data()), map);
-  uintptr_t end = std::min(reinterpret_cast<uintptr_t>(part.data()) + part.size(), map + size_);
-  // The file's last page belongs to nobody else.
-  if (end == map + size_) end += page - 1;
-  begin = (begin + page - 1) / page * page;
-  end = end / page * page;
-  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  constexpr uintptr_t kLargestPiece = uintptr_t{2} << 20;
+  const auto map = reinterpret_cast<uintptr_t>(data_);  // at the beginning of a page
+  const auto from = reinterpret_cast<uintptr_t>(part.data());
+  if (part.empty() || from < map || from >= map + size_) return;
+  const uintptr_t begin = (from - map) / kLargestPiece * kLargestPiece;
+  const uintptr_t end =
+      std::min(round_up(from - map + part.size(), kLargestPiece), uintptr_t{size_});
+  // The file's last page belongs to nobody else: the call takes it whole.
+  (void)madvise(reinterpret_cast<void*>(map + begin), end - begin, MADV_DONTNEED);
 }
 
 Result<MappedFile> map_file(const std::string& path) {

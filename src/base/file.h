@@ -52,7 +52,9 @@ class MappedFile {
   ~MappedFile();
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
-  // Lets go of the memory of the whole pages in `part`; they are read from disk when touched.
+  // Lets go of the memory of `part`, and of up to 2 MiB on both sides: the system maps the file in
+  // pieces of that size, so that whoever reads behind a part brings its end back. What is let go of
+  // is read again when it is touched.
   void release_pages(std::span<const std::byte> part) const;
 
  private:

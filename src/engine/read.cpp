@@ -222,7 +222,7 @@ class Reader {
 }  // namespace
 
 Result<Plan> read_engine(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                         PageRelease release) {
+                         const PageRelease& release) {
   const Sections sections = LATHE_TRY(unframe(bytes, release));
   const std::span<const std::byte> structure = sections[Section::Structure];
   constexpr flatbuffers::uoffset_t kDepth = 16, kTables = 4000000;

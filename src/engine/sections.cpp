@@ -33,13 +33,13 @@ uint64_t hash_of(const Header& h) {
 }
 
 // Hashes in pieces, letting go of each: a mapped file is read once and not kept in memory.
-uint64_t hash_section(std::span<const std::byte> bytes, PageRelease release) {
+uint64_t hash_section(std::span<const std::byte> bytes, const PageRelease& release) {
   constexpr size_t kPiece = size_t{4} << 20;
   Hasher hasher;
   for (size_t at = 0; at < bytes.size(); at += kPiece) {
     const auto piece = bytes.subspan(at, std::min(kPiece, bytes.size() - at));
     hasher.add(piece);
-    if (release != nullptr) release(piece);
+    if (release) release(piece);
   }
   return hasher.finish64();
 }
@@ -57,7 +57,7 @@ std::vector<std::byte> frame(const std::array<std::vector<std::byte>, kSections>
     const size_t padded = round_up(sections[s].size(), kSectionAlign);
     file.insert(file.end(), sections[s].begin(), sections[s].end());
     file.resize(at + padded);
-    h.sections[s] = {at, padded, hash_section(std::span(file).subspan(at, padded), nullptr)};
+    h.sections[s] = {at, padded, hash_section(std::span(file).subspan(at, padded), {})};
     at += padded;
   }
   h.file_bytes = file.size();
@@ -66,7 +66,7 @@ std::vector<std::byte> frame(const std::array<std::vector<std::byte>, kSections>
   return file;
 }
 
-Result<Sections> unframe(std::span<const std::byte> file, PageRelease release) {
+Result<Sections> unframe(std::span<const std::byte> file, const PageRelease& release) {
   if (file.size() < sizeof(Header)) {
     return invalid("an engine has at least {} bytes, this file has {}", sizeof(Header),
                    file.size());

@@ -27,6 +27,6 @@ struct Sections {
 std::vector<std::byte> frame(const std::array<std::vector<std::byte>, kSections>& sections);
 // The sections of a whole file after every check of header, sizes and hashes. Padding is part of
 // the section that it follows, so that no byte of the file escapes a hash.
-Result<Sections> unframe(std::span<const std::byte> file, PageRelease release);
+Result<Sections> unframe(std::span<const std::byte> file, const PageRelease& release);
 
 }  // namespace lathe

@@ -86,11 +86,27 @@ class Writer {
                                 in_place, s.seconds, s.measured, why, proof);
   }
 
+  // Where each constant lies. Small ones (biases, scales) are read where they are in every run:
+  // side by side they keep few pages of a mapped file in memory, between large ones a piece of
+  // each.
+  std::vector<uint64_t> place(const std::vector<HostTensor>& constants) {
+    constexpr size_t kSmall = 64 << 10;
+    std::vector<uint64_t> offsets(constants.size());
+    for (const bool small : {true, false}) {
+      for (size_t k = 0; k < constants.size(); ++k) {
+        if ((constants[k].bytes().size() <= kSmall) != small) continue;
+        offsets[k] = append(Section::Weights, constants[k].bytes()).first;
+      }
+    }
+    return offsets;
+  }
+
  public:
   std::array<std::vector<std::byte>, kSections> run(const Plan& plan) {
+    const std::vector<uint64_t> offsets = place(plan.constants);
+    auto offset = offsets.begin();
     const auto constants = list(plan.constants, [&](const HostTensor& t) {
-      const auto [offset, bytes] = append(Section::Weights, t.bytes());
-      return lathe_fb::CreatePart(b_, text(t.type().to_string()), offset, bytes);
+      return lathe_fb::CreatePart(b_, text(t.type().to_string()), *offset++, t.bytes().size());
     });
     const auto blobs = list(plan.blobs, [&](const std::vector<std::byte>& blob) {
       const auto [offset, bytes] = append(Section::Kernels, blob);

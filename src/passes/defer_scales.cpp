@@ -95,8 +95,7 @@ Status defer(Rewriter& rw, Node* anchor) {
   rw.before(anchor);
   Value* of_x = LATHE_TRY(reshaped(rw, x->scale, {}, *anchor));
   Value* of_w = LATHE_TRY(reshaped(rw, w->scale, *std::move(to), *anchor));
-  Value* scale =
-      LATHE_TRY(rw.pointwise("(a:f32, b:f32) -> mul(a, b)", {of_x, of_w}, anchor->name));
+  Value* scale = LATHE_TRY(rw.pointwise("(a:f32, b:f32) -> mul(a, b)", {of_x, of_w}, anchor->name));
   Value* xs = LATHE_TRY(rw.pointwise(x->integers, x->operands, anchor->in(0)->producer->name));
   Value* ws = LATHE_TRY(rw.pointwise(w->integers, w->operands, anchor->in(1)->producer->name));
   Value* sum = LATHE_TRY(rw.add(anchor->op.def->name, {xs, ws}, anchor->op.attrs, anchor->name));

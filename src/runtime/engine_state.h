@@ -28,7 +28,7 @@ struct PreparedStep {
 struct LoadedEngine::State {
   Plan plan;
   Devices devices;
-  Release release = nullptr;
+  Release release;
 
   Device& device_of(const Step& step) const { return step.on_host ? *devices.host : *devices.main; }
 

@@ -106,7 +106,7 @@ Result<const void*> LoadedEngine::State::constant_data(int32_t constant, bool on
 
 void LoadedEngine::State::release_packed(const Prepared& prepared,
                                          std::span<const HostTensor> constants) const {
-  if (release == nullptr) return;
+  if (!release) return;
   for (size_t k = 0; k < constants.size() && k < 64; ++k) {
     const bool packed = ((prepared.plain_constants >> k) & 1) == 0;
     if (packed && !constants[k].empty()) release(constants[k].bytes());
@@ -143,7 +143,7 @@ Result<std::shared_ptr<LoadedEngine>> LoadedEngine::open(Plan plan, Devices devi
   engine->state_ = std::make_unique<State>();
   engine->state_->plan = std::move(plan);
   engine->state_->devices = devices;
-  engine->state_->release = release;
+  engine->state_->release = std::move(release);
   return engine;
 }
 

@@ -10,6 +10,7 @@
 //   LATHE_TRY(session->run());
 //   session->output(0)
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -30,9 +31,9 @@ class LoadedEngine {
  public:
   // `release`: gives back the pages of a mapped file under constants that were packed or uploaded
   // (they fault in again when another shape needs them); null: constants are ordinary memory.
-  using Release = void (*)(std::span<const std::byte> range);
+  using Release = std::function<void(std::span<const std::byte> range)>;
   static Result<std::shared_ptr<LoadedEngine>> open(Plan plan, Devices devices,
-                                                    Release release = nullptr);
+                                                    Release release = {});
   LoadedEngine();
   ~LoadedEngine();
   const Plan& plan() const;

@@ -125,12 +125,15 @@ Result<std::vector<double>> Tuner::race_chains(std::span<const Chain> candidates
     return [&chain, stream = s.stream.get()] { return chain.launch(*stream); };
   };
   std::vector<decltype(launcher(loaded[0]))> launches;
+  launches.reserve(loaded.size());
   for (const LoadedChain& chain : loaded) launches.push_back(launcher(chain));
   std::vector<Racer> racers;
+  racers.reserve(launches.size());
   for (auto& launch : launches) racers.push_back({launch});
   ThreadScope scope(s.options.threads);
   LATHE_TRY(race(s.device, *s.stream, racers));
   std::vector<double> seconds;
+  seconds.reserve(racers.size());
   for (const Racer& r : racers) seconds.push_back(r.seconds);
   return seconds;
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shapes and memory that the caller rules over: profiles, sizes before a run, device memory.
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
 #include "demo_engine.h"
+#include "lathe/network.h"
 
 namespace lathe::testing {
 namespace {
@@ -108,6 +111,45 @@ TEST(DeviceMemory, TooLittleOrUnalignedIsAnError) {
   EXPECT_TRUE(s.message().starts_with("device memory: 4096 bytes are given, ")) << s.message();
   ASSERT_TRUE(session->set_device_memory(nullptr, 0).ok());
   EXPECT_TRUE(session->run().ok());
+}
+
+// Bytes of the file that the process holds in memory.
+int64_t resident_bytes(const std::string& path) {
+  std::ifstream maps("/proc/self/smaps");
+  int64_t bytes = 0;
+  bool here = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find(" /") != std::string::npos) here = line.ends_with(path);
+    if (here && line.starts_with("Rss:")) bytes += 1024 * std::atoll(line.c_str() + 4);
+  }
+  return bytes;
+}
+
+TEST(Weights, LeaveTheMappedFileOnceTheyArePacked) {
+  constexpr int kLayers = 6;
+  constexpr int64_t kWidth = 1024;
+  Network net;
+  Network::Value x = *net.add_input("image", Type::F32, {{1, ""}, {kWidth, ""}});
+  for (int k = 0; k < kLayers; ++k) {
+    const auto w = *net.add_constant("w" + std::to_string(k), wave({kWidth, kWidth}, k));
+    const auto b = *net.add_constant("b" + std::to_string(k), wave({kWidth}, k));
+    x = net.result(*net.add("MatMul", {x, w, b}));
+    x = net.result(*net.add_onnx("Tanh", {x}));
+  }
+  ASSERT_TRUE(net.mark_output(x, "y").ok());
+  const std::string path = ::testing::TempDir() + "/weights.engine";
+  Result<Engine> built = Engine::build(*net.finish(), quick_options());
+  ASSERT_TRUE(built.ok()) << built.status().message();
+  ASSERT_TRUE(built->save(path).ok());
+  const Result<Engine> engine = Engine::load(path);
+  ASSERT_TRUE(engine.ok()) << engine.status().message();
+  Result<Session> session = engine->open();
+  const std::vector<std::byte> first = run_once(*session, wave({1, kWidth}), "y");
+  EXPECT_EQ(run_once(*session, wave({1, kWidth}), "y"), first);
+  EXPECT_GE(session->memory().weights, kLayers * kWidth * kWidth * 4);
+  // Biases and the plan are read where they are, with what the system maps around them.
+  EXPECT_LE(resident_bytes(path), 5 << 20);
+  std::remove(path.c_str());
 }
 
 TEST(Streams, MeanNothingToACpuEngine) {
