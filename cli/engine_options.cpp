@@ -87,6 +87,7 @@ void EngineOptions::add_to(CLI::App& c) {
 }
 
 Status EngineOptions::finish() {
+  model.memory_budget_bytes = build.memory_budget_bytes;
   build.tune = !no_tune;
   build.fuse = !no_fuse;
   build.verify = verify == "off"    ? VerifyMode::Off

@@ -91,6 +91,7 @@ struct BuildOptions {
 struct ModelOptions {
   std::vector<std::string> ops;      // definitions: files, or the JSON itself
   std::vector<std::string> plugins;  // libraries (lathe/plugin.h) to load into the process
+  int64_t memory_budget_bytes = -1;  // for reading, as BuildOptions' for building
 };
 
 class LATHE_API Model {

@@ -205,7 +205,7 @@ def build(model: Path | Bytes | onnx.ModelProto | _core.Network, *, device: str 
                "threads": threads, "workspace": workspace, "memory": memory,
                "timing_cache": timing_cache, "tune": tune, "fuse": fuse, "verify": verify,
                "disabled_passes": disabled_passes}
-    parsed = _model(model, _custom(ops, plugins))
+    parsed = _model(model, _custom(ops, plugins), -1 if memory is None else memory)
     report = wanted(progress)
     try:
         return Engine(_core.Engine.build(parsed, settings(parsed, options), report))
@@ -234,8 +234,10 @@ def _custom(ops: Sequence[Any], plugins: Sequence[Path]) -> dict[str, list[str]]
             "plugins": [os.fspath(path) for path in plugins]}
 
 
-def _model(model: Any, custom: Mapping[str, list[str]] | None = None) -> _core.Model:
-    """What the C++ API builds from. `custom`: the operators beside ONNX's."""
+def _model(model: Any, custom: Mapping[str, list[str]] | None = None,
+           memory: int = -1) -> _core.Model:
+    """What the C++ API builds from. `custom`: the operators beside ONNX's. `memory`: bytes that
+    reading may take."""
     custom = custom or {}
     if isinstance(model, _core.Model) or hasattr(model, "_model"):
         if any(custom.values()):
@@ -243,12 +245,13 @@ def _model(model: Any, custom: Mapping[str, list[str]] | None = None) -> _core.M
                              "path, bytes or an onnx.ModelProto")
         return model if isinstance(model, _core.Model) else model._model()
     if isinstance(model, (bytes, bytearray, memoryview)):
-        return _core.Model.parse(bytes(model), "model", **custom)
+        return _core.Model.parse(bytes(model), "model", memory=memory, **custom)
     if hasattr(model, "SerializeToString"):
         name = getattr(getattr(model, "graph", None), "name", "") or "model"
-        return _core.Model.parse(model.SerializeToString(), name, **custom)
+        return _core.Model.parse(model.SerializeToString(), name, memory=memory, **custom)
     try:
-        return _core.Model.load(os.fspath(model), **custom)
+        path = os.fspath(model)
     except TypeError:
         raise InputError(f"model: {type(model).__name__} is given, expected a path, bytes, "
                          "an onnx.ModelProto or a lathe.Network") from None
+    return _core.Model.load(path, memory=memory, **custom)

@@ -6,6 +6,8 @@
 #include <array>
 #include <cstring>
 
+#include "raise.h"
+
 namespace nb = nanobind;
 
 namespace lathe::python {
@@ -90,7 +92,8 @@ std::optional<Type> type_of_dlpack(nb::dlpack::dtype t) {
 [[noreturn]] void no_such_type(nb::handle array) {
   const std::string type =
       nb::cast<std::string>(nb::str(nb::getattr(array, "dtype", array.type())));
-  throw nb::type_error(("arrays of " + type + " are not supported").c_str());
+  raise_input("arrays of " + type + " are not supported",
+              "convert it to one of the type that the input declares: x.astype(...)");
 }
 
 }  // namespace

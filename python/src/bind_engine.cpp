@@ -34,21 +34,24 @@ void bind_model(nb::module_& m) {
   nb::class_<Model>(m, "Model")
       .def_static(
           "load",
-          [](const std::string& path, const Texts& ops, const Texts& plugins) {
-            return take(
-                without_gil([&] { return Model::load(path, {.ops = ops, .plugins = plugins}); }),
-                Missing::File);
+          [](const std::string& path, const Texts& ops, const Texts& plugins, int64_t memory) {
+            return take(without_gil([&] {
+                          return Model::load(path, {ops, plugins, memory});
+                        }),
+                        Missing::File);
           },
-          nb::arg("path"), nb::arg("ops") = Texts(), nb::arg("plugins") = Texts())
+          nb::arg("path"), nb::arg("ops") = Texts(), nb::arg("plugins") = Texts(),
+          nb::arg("memory") = -1)
       .def_static(
           "parse",
-          [](const nb::bytes& onnx, const std::string& name, const Texts& ops,
-             const Texts& plugins) {
+          [](const nb::bytes& onnx, const std::string& name, const Texts& ops, const Texts& plugins,
+             int64_t memory) {
             return take(without_gil([&] {
-              return Model::parse(bytes_of(onnx), name, {.ops = ops, .plugins = plugins});
+              return Model::parse(bytes_of(onnx), name, {ops, plugins, memory});
             }));
           },
-          nb::arg("onnx"), nb::arg("name"), nb::arg("ops") = Texts(), nb::arg("plugins") = Texts())
+          nb::arg("onnx"), nb::arg("name"), nb::arg("ops") = Texts(), nb::arg("plugins") = Texts(),
+          nb::arg("memory") = -1)
       .def("inputs", &Model::inputs)
       .def("outputs", &Model::outputs)
       .def("node_count", &Model::node_count);

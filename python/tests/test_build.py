@@ -67,6 +67,22 @@ def test_wrong_shapes_are_refused(shapes, message):
         build(networks.image(), shapes=shapes)
 
 
+@pytest.mark.parametrize("option, message", [
+    ({"threads": -2}, "threads: -2"), ({"workspace": -5}, "workspace: -5"),
+    ({"memory": -5}, "memory: -5")])
+def test_amounts_below_nothing_are_refused(option, message):
+    with pytest.raises(lathe.InputError, match=message):
+        build(networks.relu(), **option)
+
+
+def test_reading_stays_within_the_memory_that_it_may_take(tmp_path):
+    proto = networks.layers(2, 300)
+    onnx.save(proto, tmp_path / "large.onnx")
+    for model in (tmp_path / "large.onnx", proto, proto.SerializeToString()):
+        with pytest.raises(MemoryError):
+            build(model, memory=100_000)
+
+
 def test_errors_are_the_built_in_ones_too(tmp_path):
     missing = tmp_path / "missing.onnx"
     for action in (lathe.build, lathe.load):

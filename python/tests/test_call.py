@@ -91,7 +91,7 @@ def test_another_type_is_refused_with_a_cure(relu):
 
 
 def test_the_other_byte_order_is_refused(relu):
-    with pytest.raises(TypeError, match=">f4|float32"):
+    with pytest.raises(lathe.InputError, match=">f4|float32"):
         relu(np.zeros((2, 3), ">f4"))
 
 

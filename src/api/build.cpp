@@ -32,6 +32,20 @@ BudgetLimits build_limits(const BuildOptions& options) {
   return l;
 }
 
+Status check_options(const BuildOptions& options) {
+  if (options.threads < 0)
+    return invalid("threads: {} are given, expected 1 or more, or 0 for what the container may use",
+                   options.threads);
+  if (options.workspace_bytes < -1)
+    return invalid("workspace: {} bytes are given, expected 0 or more, or -1 for no limit",
+                   options.workspace_bytes);
+  if (options.memory_budget_bytes < -1)
+    return invalid(
+        "memory: {} bytes are given, expected 0 or more, or -1 for half of the machine's",
+        options.memory_budget_bytes);
+  return {};
+}
+
 // min, opt, max of one dimension of an input from the shapes given.
 struct Range {
   int64_t min, opt, max;
@@ -192,6 +206,7 @@ Result<Plan> through_a_file(const Plan& plan) {
 Result<Engine> build_engine(const ModelState& model, const BuildOptions& options,
                             Engine (*wrap)(std::shared_ptr<const EngineState>)) {
   const auto begin = std::chrono::steady_clock::now();
+  LATHE_TRY(check_options(options));
   Budget budget(build_limits(options));
   OpenDevices devices = LATHE_TRY(open_devices(options.device, options.threads));
   allow_tf32(options, devices);

@@ -30,7 +30,7 @@ Result<Model> Model::load(const std::string& path, const ModelOptions& options) 
   auto state = std::make_shared<ModelState>();
   auto custom = LATHE_TRY(CustomOperators::open(options.ops, options.plugins));
   state->name = std::filesystem::path(path).filename().string();
-  Budget budget(model_limits());
+  Budget budget(model_limits(options.memory_budget_bytes));
   state->draft = LATHE_TRY(read_onnx_file(path, budget, &state->nodes, std::move(custom)));
   Result<Graph> graph = lower(state->draft, budget);
   if (!graph.ok()) return std::move(graph).status().at(path);
@@ -45,7 +45,7 @@ Result<Model> Model::parse(std::span<const std::byte> onnx, std::string name,
   auto state = std::make_shared<ModelState>();
   auto custom = LATHE_TRY(CustomOperators::open(options.ops, options.plugins));
   state->name = std::move(name);
-  Budget budget(model_limits());
+  Budget budget(model_limits(options.memory_budget_bytes));
   state->draft = LATHE_TRY(read_onnx(onnx, nullptr, budget, &state->nodes, std::move(custom)));
   state->graph = LATHE_TRY(lower(state->draft, budget));
   Model model;

@@ -70,6 +70,8 @@ Session::~Session() = default;
 Result<Session> Engine::open() const { return open(OpenOptions{}); }
 
 Result<Session> Engine::open(const OpenOptions& options) const {
+  if (options.threads < 0)
+    return invalid("threads: {} are given, expected 0 or more", options.threads);
   SessionOptions inner;
   inner.threads = options.threads;
   inner.native_stream = options.cuda_stream;

@@ -88,8 +88,8 @@ Support plugin_supports(const OpInstance& op, const DeviceInfo& device) {
   if (op.plugin == nullptr) return Support::no("its plugin is not loaded");
   if (!op.fusion.empty() || op.fusion.sliced()) return Support::no("plugins take no fusions");
   std::string reasons;
-  if (accepted(op, device, &reasons).empty()) return Support::no(reasons);
-  return Support::yes();
+  const bool any = !accepted(op, device, &reasons).empty();
+  return {any, reasons};
 }
 
 std::vector<Config> plugin_configs(const OpInstance& op, const DeviceInfo& device) {

@@ -21,7 +21,7 @@ namespace lathe {
 // Yes, or no with a sentence that `--why` prints.
 struct Support {
   bool ok = true;
-  std::string why;
+  std::string why;  // of a no; of a yes what is left out all the same
   static Support yes() { return {}; }
   static Support no(std::string reason) { return {false, std::move(reason)}; }
   explicit operator bool() const { return ok; }

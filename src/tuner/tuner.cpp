@@ -54,10 +54,9 @@ std::vector<Candidate> Tuner::State::candidates(const OpInstance& op, std::strin
   for (const Tactic* t : device.tactics()) {
     if (!runs(*t, op)) continue;
     if (options.reference_only && !is_reference(*t) && has_reference(op)) continue;
-    if (Support s = t->supports(op, device.info()); !s) {
-      declined += fmt::format("{}: {}; ", t->name, s.why);
-      continue;
-    }
+    const Support support = t->supports(op, device.info());
+    if (!support.why.empty()) declined += fmt::format("{}: {}; ", t->name, support.why);
+    if (!support) continue;
     const std::vector<Config> configs =
         t->configs != nullptr ? t->configs(op, device.info()) : std::vector<Config>{{}};
     for (const Config& config : configs) {

@@ -158,7 +158,8 @@ TEST(Plugin, TheTacticThatIsRightWinsAndTheOthersAreNamed) {
   for (const char* reason :
        {"plugin wrong@1: element", "plugin overruns@1: it wrote past its tensor",
         "plugin lazy@1: element 0", "plugin meddles@1: it wrote to its operands",
-        "the flux capacitor is empty", "plugin leaves_workspace@1: it wrote past its workspace",
+        "plugin: declines: ", "the flux capacitor is empty",
+        "plugin leaves_workspace@1: it wrote past its workspace",
         "plugin throws@1: plugin odd 1.2.0, throws: it threw: a tantrum",
         "unprepared: no room for my tables", "greedy: it asks for 18446744073709551615 bytes"}) {
     EXPECT_NE(step.why.find(reason), std::string::npos) << reason << "\n" << step.why;
