@@ -80,3 +80,38 @@ def test_a_layer_shows_the_names_of_the_api_only():
     layer = network.add_elementwise(x, x, trt.ElementWiseOperation.SUM)
     assert [n for n in dir(layer) if n.startswith("_") and not n.startswith("__")] == []
     assert {"op", "name", "precision"} <= set(dir(layer))
+
+
+def inspected(layers, name="conv"):
+    """[(metadata, sizes of operands and results)] of the steps that compute a layer."""
+    return [(layer["Metadata"], [o["Dimensions"] for o in layer["Inputs"] + layer["Outputs"]])
+            for layer in layers if layer["LayerType"] == "Conv" and name in layer["Name"]]
+
+
+def test_the_inspector_tells_what_programs_said_and_the_sizes_of_a_context():
+    x, w = random(2, 3, 8, 8), random(4, 3, 3, 3)
+
+    def define(network, x):
+        conv = network.add_convolution_nd(x, 4, (3, 3), w)
+        conv.stride_nd, conv.name, conv.metadata = (2, 2), "conv", "of mine"
+        return conv
+
+    plan, logger = plan_of(define, {"x": (trt.float32, (-1, 3, -1, -1))},
+                           profile={"x": [(1, 3, 4, 4), x.shape, (4, 3, 16, 16)]})
+    engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
+    inspector = engine.create_engine_inspector()
+    form = trt.LayerInformationFormat.JSON
+    (metadata, sizes), = inspected(json.loads(inspector.get_engine_information(form))["Layers"])
+    assert metadata == "of mine" and sizes[0][0] == sizes[-1][0] == -1
+    inspector.execution_context = engine.create_execution_context()
+    inspector.execution_context.set_input_shape("x", (3, 3, 9, 16))
+    (_, sizes), = inspected(json.loads(inspector.get_engine_information(form))["Layers"])
+    assert sizes[0] == [3, 3, 9, 16] and sizes[-1] == [3, 4, 4, 7]
+
+
+def test_parsed_layers_say_which_node_they_are():
+    plan, network, logger = parsed_plan(model([RELU], ["y"]))
+    assert network.get_layer(0).metadata == "[ONNX Layer: relu]"
+    inspector = trt.Runtime(logger).deserialize_cuda_engine(plan).create_engine_inspector()
+    layers = json.loads(inspector.get_engine_information(trt.LayerInformationFormat.JSON))["Layers"]
+    assert [layer["Metadata"] for layer in layers] == ["[ONNX Layer: relu]"]

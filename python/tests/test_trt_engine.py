@@ -72,7 +72,7 @@ def test_parsed_network_shows_layers_and_runs():
     conv = network[0]
     conv.__class__ = trt.IConvolutionLayer
     assert conv.num_output_maps == 4 and conv.kernel_size_nd == (3, 3) and conv.num_inputs == 1
-    np.testing.assert_array_equal(conv.kernel.numpy(), w.reshape(-1))
+    np.testing.assert_array_equal(conv.kernel, w.reshape(-1))
     engine, _ = build(model)
     x = random(3, 3, 5, 7)
     np.testing.assert_allclose(run_engine(engine, {"x": x})["y"], expected(x, w), rtol=1e-4,

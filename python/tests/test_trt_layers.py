@@ -348,3 +348,9 @@ def test_grid_sample(mode, pad, kind, corners):
     expected = onnx_runs("GridSample", [x, grid], padding_mode=pad, align_corners=corners,
                          mode={"LINEAR": "bilinear", "NEAREST": "nearest"}[kind])
     close(compute(define, {"x": x, "grid": grid})[0], expected, 1e-4)
+
+
+def test_floats_become_bytes_by_wrapping_around():
+    x = np.array([300, -1, 255, 256, -300.7, 1.5, 7], np.float32)
+    bytes_, = compute(lambda net, t: net.add_cast(t, trt.uint8), {"x": x})
+    np.testing.assert_array_equal(bytes_, [44, 255, 255, 0, 212, 1, 7])

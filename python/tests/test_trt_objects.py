@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import lathe.trt as trt
+from trt_nets import Recorder, random
 
 
 def test_enumerations_convert_shift_and_compare():
@@ -41,6 +42,7 @@ def test_dims_are_mutable_sequences():
         trt.Dims(range(9))
     with pytest.raises(ValueError):
         trt.Dims4((1, 2))
+    assert trt.Dims(np.array([2, 3])) == (2, 3) and trt.Dims(np.int64(4)) == (4,)
     assert trt.DimsHW(3, 5).w == 5 and trt.Dims.MAX_DIMS == 8
     assert trt.Permutation([1, 0])[0] == 1 and len(trt.Permutation()) == 8
 
@@ -55,6 +57,23 @@ def test_weights_borrow_memory():
     assert trt.Weights().size == 0 and trt.Weights(trt.int8).dtype == trt.int8
     with pytest.raises(TypeError):
         trt.Weights(np.zeros(2, np.float64))
+
+
+def test_weights_of_layers_are_arrays_over_their_memory():
+    network = trt.Builder(Recorder()).create_network(0)
+    x = network.add_input("x", trt.float32, (1, 2, 5, 5))
+    kernel = random(4, 2, 3, 3)
+    conv = network.add_convolution_nd(x, 4, (3, 3), kernel)
+    assert np.shares_memory(conv.kernel, kernel) and conv.kernel.shape == (72,)
+    assert conv.bias.shape == (0,)
+    conv.bias = np.ones(4, np.float32)
+    np.testing.assert_array_equal(conv.bias, np.ones(4))
+    scale = network.add_scale(x, trt.ScaleMode.CHANNEL, scale=np.full(2, 3, np.float32))
+    np.testing.assert_array_equal(scale.scale, [3, 3])
+    assert scale.shift.size == scale.power.size == 0
+    bits = np.arange(2, dtype=np.uint16)
+    narrow = network.add_constant((2,), trt.Weights(trt.bfloat16, bits.ctypes.data, 2))
+    assert isinstance(narrow.weights, trt.Weights)  # NumPy lacks the type
 
 
 def test_host_memory_is_a_buffer(tmp_path):

@@ -159,6 +159,16 @@ class IExecutionContext(Managed, ContextDebug, ContextShapeInputs):
         low, _, high = current.limits[found.name]
         return [a if size < 0 and a == b else size for size, a, b in zip(found.shape, low, high)]
 
+    def _symbols(self):
+        """The sizes that symbols stand for, as far as the shapes that are set say it."""
+        current, known = self._current(), {}
+        for port in current.core.inputs():
+            shape = current.shapes.get(port.name)
+            if shape is not None and port.name not in self._engine._shape_tensors:
+                sizes = self._engine._tensors[port.name].memory_shape(shape)
+                known |= {s: n for s, n in zip(port.shape, sizes) if isinstance(s, str)}
+        return known
+
     def get_tensor_strides(self, name):
         """Elements between neighbours along each dimension; vectors, where the format has them."""
         found = self._engine._tensor(name)

@@ -14,8 +14,8 @@ class Dims(metaclass=PublicNames):
     _rank = None
 
     def __init__(self, *shape):
-        if len(shape) == 1 and not hasattr(shape[0], "__index__"):
-            shape = shape[0]
+        if len(shape) == 1 and (not hasattr(shape[0], "__index__") or getattr(shape[0], "ndim", 0)):
+            shape = tuple(shape[0])
         if not shape and self._rank:
             shape = (0,) * self._rank
         sizes = [operator.index(size) for size in shape]

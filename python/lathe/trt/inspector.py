@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """EngineInspector: what an engine is made of, in the JSON that programs read."""
+import ast
 import json
+import operator
 import re
+import types
 import zlib
 
 from .enums import LayerInformationFormat
@@ -15,11 +18,56 @@ _ORDERS = {"": "Row major linear", "nhwc": "Channel major",
            "c16": "Sixteen-wide channel vectorized row-major"}
 
 
-def _operand(name, dtype, sizes, layout):
-    dims = [int(s) if re.fullmatch(r"-?\d+", s.strip()) else -1
-            for s in _outer(sizes) if s.strip()]
+_MADE = ("reorder ", "cast ")  # beginnings of the names of what Lathe put in
+_SEPARATOR = "\x1e"  # between the layers of a step
+
+
+def onnx_metadata(name):
+    """The metadata of a layer that a parser read."""
+    return f"[ONNX Layer: {name}]"
+
+
+def _metadata(step, known):
+    """That of the layers that a step computes. known: what the program said of some."""
+    names = [step.name] if step.name in known else step.name.split("+")
+    return _SEPARATOR.join(known.get(n, onnx_metadata(n)) for n in names
+                           if not n.startswith((*_MADE, "(Unnamed Layer*")) or n in known)
+
+
+def _operand(name, dtype, sizes, layout, symbols):
+    dims = [size_of(s.strip(), symbols) for s in _outer(sizes) if s.strip()]
     return {"Name": name, "Location": "Device", "Dimensions": dims,
             "Format/Datatype": f"{_ORDERS.get(layout, layout)} {_FORMATS.get(dtype, dtype)} format"}
+
+
+_FUNCTIONS = {"floordiv": lambda a, b: a // b, "ceildiv": lambda a, b: -(-a // b),
+              "mod": lambda a, b: a % b, "min": min, "max": max}
+_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
+
+
+def size_of(text, symbols):
+    """The number of a dimension, "2*N" or "floordiv(H, 2)", at the symbols' sizes; -1 where it is
+    not known."""
+    try:
+        return _evaluate(ast.parse(text, mode="eval").body, symbols)
+    except (ArithmeticError, LookupError, MemoryError, RecursionError, SyntaxError, TypeError,
+            ValueError):
+        return -1
+
+
+def _evaluate(node, symbols):
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        return node.value
+    if isinstance(node, ast.Name):
+        return symbols[node.id]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_evaluate(node.operand, symbols)
+    if isinstance(node, ast.BinOp):
+        parts = _evaluate(node.left, symbols), _evaluate(node.right, symbols)
+        return _OPERATORS[type(node.op)](*parts)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return _FUNCTIONS[node.func.id](*(_evaluate(a, symbols) for a in node.args))
+    raise TypeError
 
 
 def _outer(sizes):
@@ -34,29 +82,30 @@ def _outer(sizes):
     return parts
 
 
-def describe(step):
-    """One step as the JSON's object."""
+def describe(step, symbols=types.MappingProxyType({}), metadata=types.MappingProxyType({})):
+    """One step as the JSON's object. symbols: the sizes that they stand for."""
     kind = re.split(r"[{(]", step.op)[0]
     # Types stand after the attributes and the fusion, which have types and arrows of their own.
     before, _, after = step.op[step.op.rfind("}") + 1:].partition("->")
     return {
         "Name": step.name, "LayerType": kind,
-        "Inputs": [_operand(f"{step.name}_input_{k}", *found)
+        "Inputs": [_operand(f"{step.name}_input_{k}", *found, symbols)
                    for k, found in enumerate(_TENSOR.findall(before))],
-        "Outputs": [_operand(f"{step.name}_output_{k}", *found)
+        "Outputs": [_operand(f"{step.name}_output_{k}", *found, symbols)
                     for k, found in enumerate(_TENSOR.findall(after))],
         "ParameterType": kind, "Attributes": step.op, "Device": step.device,
         "TacticName": " ".join(filter(None, (step.tactic, step.config))),
         "TacticValue": f"0x{zlib.crc32((step.tactic + step.config).encode()):016x}",
         "TimeMs": step.seconds * 1e3, "MaxError": step.max_error,
-        "Origin": step.op, "StreamId": 0, "Metadata": f"[ONNX Layer: {step.name}]"}
+        "Origin": step.op, "StreamId": 0, "Metadata": _metadata(step, metadata)}
 
 
 class EngineInspector(Interface):
     """Made by ICudaEngine.create_engine_inspector."""
 
     error_recorder = Setting(None, "told of errors")
-    execution_context = Setting(None, "a context whose profile is inspected")
+    execution_context = Setting(None, "a context whose profile is inspected, at the shapes that are "
+                                "set there")
 
     def __init__(self, engine):
         self._engine = engine
@@ -64,6 +113,11 @@ class EngineInspector(Interface):
     def _core(self):
         context = self.execution_context
         return self._engine._cores[0 if context is None else context.active_optimization_profile]
+
+    def _described(self, step):
+        context = self.execution_context
+        symbols = {} if context is None else context._symbols()
+        return describe(step, symbols, self._engine._plan.metadata)
 
     def get_layer_information(self, layer_index, format):
         """One step: ONELINE or JSON."""
@@ -73,7 +127,7 @@ class EngineInspector(Interface):
         step = steps[layer_index]
         if format == LayerInformationFormat.ONELINE:
             return f"{step.name}: {step.op} [{step.tactic} {step.config}]".rstrip() + "\n"
-        return json.dumps(describe(step), indent=1)
+        return json.dumps(self._described(step), indent=1)
 
     def get_engine_information(self, format):
         """All steps, and the bindings."""
@@ -82,5 +136,5 @@ class EngineInspector(Interface):
             return "Layers:\n" + "".join(
                 f"{s.name}: {s.op} [{s.tactic} {s.config}]\n" for s in steps) + (
                     "Bindings:\n" + "".join(f"{name}\n" for name in self._engine._names))
-        return json.dumps({"Layers": [describe(s) for s in steps],
+        return json.dumps({"Layers": [self._described(s) for s in steps],
                            "Bindings": list(self._engine._names)}, indent=1)

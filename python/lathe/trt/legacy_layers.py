@@ -3,8 +3,7 @@
 import math
 
 from .enums import LayerType, ResizeCoordinateTransformation, WeightsRole
-from .layers.base import ILayer, Parameter
-from .weights import as_weights
+from .layers.base import ILayer, Parameter, WeightsParameter
 
 _INT32 = 6  # ONNX's number
 
@@ -38,17 +37,17 @@ class IFullyConnectedLayer(ILayer):
     TYPE, TITLE = LayerType.MATRIX_MULTIPLY, "Fully Connected"
 
     num_output_channels = Parameter(0, int, "rows of the kernel")
-    kernel = Parameter(None, as_weights, "[num_output_channels, elements of a sample]")
-    bias = Parameter(None, as_weights, "[num_output_channels], or empty")
+    kernel = WeightsParameter("[num_output_channels, elements of a sample]")
+    bias = WeightsParameter("[num_output_channels], or empty")
 
     def _lower(self, low):
         x = low.value(self._state.inputs[0])
         outer, count = low.shape(x)[:-3], self.num_output_channels
         inner = math.prod(low.static(x, [-3, -2, -1]))
-        matrix = low.float_of(low.weights_constant(self.kernel, [count, inner],
+        matrix = low.float_of(low.weights_constant(self._weights("kernel"), [count, inner],
                                                    WeightsRole.KERNEL), x)
         y = low.onnx("MatMul", [low.reshape(x, [*outer, inner]), low.transpose(matrix, [1, 0])])
-        if self.bias is not None and self.bias.size:
-            bias = low.weights_constant(self.bias, [count], WeightsRole.BIAS)
+        if self._weights("bias").size:
+            bias = low.weights_constant(self._weights("bias"), [count], WeightsRole.BIAS)
             y = low.onnx("Add", [y, low.float_of(bias, x)])
         return [low.reshape(y, [*outer, count, 1, 1])]

@@ -7,6 +7,7 @@ from .adders import Adders
 from .debug import NetworkDebug
 from .dims import as_dims
 from .enums import DataType, ErrorCodeTRT, NetworkDefinitionCreationFlag, Severity
+from .inspector import onnx_metadata
 from .interface import Managed
 from .layers.base import ILayer, LayerState
 from .lowering import Lowering
@@ -149,6 +150,11 @@ class INetworkDefinition(Managed, Adders, NetworkDebug):
 
     def __bool__(self):
         return True
+
+    def _metadata(self):
+        """What the program said of layers: {name: text}."""
+        return {state.name: state.metadata for state in self._layers
+                if state.metadata not in ("", onnx_metadata(state.name))}
 
     # --- refitting
 

@@ -10,6 +10,7 @@ from . import dtypes
 from . import enums as e
 from .dims import Dims
 from .formats import Layout
+from .inspector import onnx_metadata
 from .layers import VIEWS
 from .layers.base import LayerState
 from .tensor import ITensor
@@ -118,6 +119,7 @@ class ParsedModel:
             state.outputs.append(tensor)
         state.settings = _settings(node, weights)
         state.name = node.name or f"node_of_{state.outputs[0].name}"
+        state.metadata = onnx_metadata(state.name)
         trt_network._layers.append(state)
 
     def place(self, trt_network, low):

@@ -48,6 +48,7 @@ class Plan:
     strip: bool = False  # it was built to be kept without weights
     max_batch: int = 1  # of a network of 8.x without a batch dimension: samples a run may have
     shape_inputs: dict = field(default_factory=dict)  # ShapeInput of each input that is one
+    metadata: dict = field(default_factory=dict)  # layer: the program's text, for the inspector
 
     @property
     def lacks_weights(self):
@@ -59,7 +60,7 @@ class Plan:
         without_weights = self.lacks_weights or without_weights and self.recipe is not None
         recipe = self.recipe if with_recipe or without_weights else None
         bare = not (recipe or self.layouts or self.debug or self.debug_sync or self.max_batch > 1
-                    or self.shape_inputs)
+                    or self.shape_inputs or self.metadata)
         if len(self.profiles) == 1 and bare:
             return self.profiles[0].engine
         profiles = [_stripped(p) for p in self.profiles] if without_weights else self.profiles
@@ -73,7 +74,7 @@ class Plan:
                 "formats": {name: at.to_json() for name, at in self.layouts.items()},
                 "debug": [tensor.to_json() for tensor in self.debug],
                 "debug_sync": self.debug_sync, "strip": self.strip, "max_batch": self.max_batch,
-                "facts": [p.facts for p in profiles],
+                "facts": [p.facts for p in profiles], "metadata": self.metadata,
                 "shape_inputs": {n: known.to_json() for n, known in self.shape_inputs.items()}}
         text = json.dumps(head, sort_keys=True).encode()
         digest = hashlib.sha256(text)
@@ -155,6 +156,7 @@ def _assembled(head, body):
     layouts = {name: Layout.from_json(facts) for name, facts in head.get("formats", {}).items()}
     debug = [DebugTensor.from_json(facts) for facts in head.get("debug", [])]
     sizes = {name: ShapeInput.from_json(f) for name, f in head.get("shape_inputs", {}).items()}
+    metadata = {str(layer): str(text) for layer, text in head.get("metadata", {}).items()}
     return Plan(profiles, head["name"], head["recipe"], rest, cache, layouts, debug,
                 bool(head.get("debug_sync")), bool(head.get("strip")),
-                max(int(head.get("max_batch", 1)), 1), sizes)
+                max(int(head.get("max_batch", 1)), 1), sizes, metadata)

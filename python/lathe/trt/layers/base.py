@@ -5,6 +5,7 @@ into the view that shows a convolution's properties, as programs do."""
 from ..enums import DataType
 from ..interface import Interface
 from ..tensor import ITensor
+from ..weights import Weights, as_weights
 
 
 class LayerState:
@@ -41,6 +42,17 @@ class Parameter(property):
         layer._set(self.name, self.convert(value) if self.convert else value)
 
 
+class WeightsParameter(Parameter):
+    """A layer's weights. Read, they are a flat array over their memory, or Weights where NumPy lacks
+    the type; none are an empty array."""
+
+    def __init__(self, doc):
+        super().__init__(None, as_weights, doc)
+
+    def _read(self, layer):
+        return layer._weights(self.name).numpy()
+
+
 class ILayer(Interface):
     """A layer of a network."""
 
@@ -57,6 +69,11 @@ class ILayer(Interface):
 
     def __hash__(self):
         return id(self._state)
+
+    def _weights(self, name):
+        """The Weights of a property; empty where there are none."""
+        found = self._state.settings.get(name)
+        return Weights() if found is None else found
 
     def _set(self, name, value):
         state = self._state
@@ -77,7 +94,7 @@ class ILayer(Interface):
 
     @property
     def metadata(self):
-        """A text of the program's that the inspector shows."""
+        """A text that the inspector shows: the program's, else of a parsed layer its node."""
         return self._state.metadata
 
     @metadata.setter

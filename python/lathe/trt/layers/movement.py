@@ -6,8 +6,7 @@ from ...errors import UnsupportedError
 from ..dims import Dims, Permutation, as_dims
 from ..enums import (InterpolationMode, LayerType, ResizeCoordinateTransformation, ResizeRoundMode,
                      ResizeSelector, SampleMode, WeightsRole)
-from ..weights import as_weights
-from .base import ILayer, Parameter
+from .base import ILayer, Parameter, WeightsParameter
 
 
 def _as_permutation(order):
@@ -19,11 +18,11 @@ class IConstantLayer(ILayer):
 
     TYPE, TITLE = LayerType.CONSTANT, "Constant"
 
-    weights = Parameter(None, as_weights, "the elements")
+    weights = WeightsParameter("the elements")
     shape = Parameter(Dims(), as_dims, "their shape")
 
     def _lower(self, low):
-        return [low.weights_constant(self.weights, list(self.shape), WeightsRole.CONSTANT)]
+        return [low.weights_constant(self._weights("weights"), list(self.shape), WeightsRole.CONSTANT)]
 
 
 class IShapeLayer(ILayer):

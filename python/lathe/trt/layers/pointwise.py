@@ -5,8 +5,7 @@ import numpy as np
 from .. import dtypes
 from ..enums import (ActivationType, DataType, ElementWiseOperation, LayerType, ScaleMode,
                      UnaryOperation, WeightsRole)
-from ..weights import as_weights
-from .base import ILayer, Parameter
+from .base import ILayer, Parameter, WeightsParameter
 
 _SELU = (1.6732632423543772, 1.0507009873554805)
 
@@ -129,9 +128,9 @@ class IScaleLayer(ILayer):
     TYPE, TITLE = LayerType.SCALE, "Scale"
 
     mode = Parameter(ScaleMode.UNIFORM, ScaleMode, "how many numbers")
-    shift = Parameter(None, as_weights, "added; empty: 0")
-    scale = Parameter(None, as_weights, "factor; empty: 1")
-    power = Parameter(None, as_weights, "exponent; empty: 1")
+    shift = WeightsParameter("added; empty: 0")
+    scale = WeightsParameter("factor; empty: 1")
+    power = WeightsParameter("exponent; empty: 1")
     channel_axis = Parameter(1, int, "the channels' dimension")
 
     def _shape(self, low, x):
@@ -145,11 +144,11 @@ class IScaleLayer(ILayer):
     def _lower(self, low):
         x = low.value(self._state.inputs[0])
         shape = self._shape(low, x)
-        for weights, role, expression in (
-                (self.scale, WeightsRole.SCALE, "mul(a, b)"),
-                (self.shift, WeightsRole.SHIFT, "add(a, b)"),
-                (self.power, WeightsRole.ANY, "pow(a, b)")):
-            if weights is not None and weights.size:
+        for name, role, expression in (("scale", WeightsRole.SCALE, "mul(a, b)"),
+                                       ("shift", WeightsRole.SHIFT, "add(a, b)"),
+                                       ("power", WeightsRole.ANY, "pow(a, b)")):
+            weights = self._weights(name)
+            if weights.size:
                 number = low.float_of(low.weights_constant(weights, shape, role), x)
                 x = low.pointwise(expression, x, number)
         return [x if x is not low.value(self._state.inputs[0]) else low.onnx("Identity", [x])]
@@ -193,7 +192,10 @@ class ICastLayer(ILayer):
     to_type = Parameter(DataType.FLOAT, DataType, "the type")
 
     def _lower(self, low):
-        return [low.cast(low.value(self._state.inputs[0]), dtypes.to_lathe(self.to_type))]
+        value, kind = low.value(self._state.inputs[0]), dtypes.to_lathe(self.to_type)
+        if kind == "u8" and low.info(value).dtype in ("f32", "f16", "bf16"):
+            value = low.cast(value, "i32")  # integers wrap, as TensorRT does; floats saturate
+        return [low.cast(value, kind)]
 
 
 class IAssertionLayer(ILayer):

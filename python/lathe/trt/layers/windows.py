@@ -5,8 +5,7 @@ import math
 from ...errors import UnsupportedError
 from ..dims import Dims, as_dims
 from ..enums import LayerType, PaddingMode, PoolingType, WeightsRole
-from ..weights import as_weights
-from .base import ILayer, Parameter
+from .base import ILayer, Parameter, WeightsParameter
 
 
 def _spread(value, rank, default):
@@ -97,8 +96,8 @@ class _Filter(_Window):
     kernel_size_nd = Parameter(Dims(), as_dims, "size of the window")
     dilation_nd = _Shown.dims("dilation_nd", 1)
     num_groups = Parameter(1, int, "groups that channels are split into")
-    kernel = Parameter(None, as_weights, "weights of the window")
-    bias = Parameter(None, as_weights, "one number for each output channel")
+    kernel = WeightsParameter("weights of the window")
+    bias = WeightsParameter("one number for each output channel")
 
     def _window(self):
         return list(self.kernel_size_nd)
@@ -119,12 +118,14 @@ class _Filter(_Window):
         if len(inputs) > 1 and inputs[1] is not None:
             kernel = low.value(inputs[1])
         else:
-            kernel = low.weights_constant(self.kernel, kernel_shape, WeightsRole.KERNEL)
+            kernel = low.weights_constant(self._weights("kernel"), kernel_shape,
+                                          WeightsRole.KERNEL)
         out = [x, low.float_of(kernel, x)]
         if len(inputs) > 2 and inputs[2] is not None:
             out.append(low.float_of(low.value(inputs[2]), x))
-        elif self.bias is not None and self.bias.size:
-            bias = low.weights_constant(self.bias, [self.num_output_maps], WeightsRole.BIAS)
+        elif self._weights("bias").size:
+            bias = low.weights_constant(self._weights("bias"), [self.num_output_maps],
+                                        WeightsRole.BIAS)
             out.append(low.float_of(bias, x))
         return out
 
