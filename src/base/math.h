@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 
 namespace lathe {
 
@@ -30,8 +31,14 @@ inline int64_t floor_mod(int64_t a, int64_t b) {
   int64_t r = b == -1 ? 0 : a % b;
   return (r != 0 && ((r < 0) != (b < 0))) ? r + b : r;
 }
-inline size_t round_up(size_t n, size_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
+// Of numbers that are not negative, in the type of the first.
+template <class T>
+constexpr T ceil_div(T n, std::type_identity_t<T> by) {
+  return (n + by - 1) / by;
+}
+template <class T>
+constexpr T round_up(T n, std::type_identity_t<T> multiple) {
+  return ceil_div(n, multiple) * multiple;
 }
 
 }  // namespace lathe

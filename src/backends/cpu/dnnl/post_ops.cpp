@@ -398,13 +398,6 @@ PostOps match_post_ops(const OpInstance& op) {
   return Matcher(op).run();
 }
 
-bool is_only_relu(const OpInstance& op) {
-  if (op.fusion.epilogue.empty()) return false;
-  const PostOps post = match_post_ops(op);
-  return post.ok() && post.list.size() == 1 && post.list[0].kind == PostOp::Kind::Eltwise &&
-         post.list[0].eltwise == Eltwise::Relu && post.list[0].alpha == 0;
-}
-
 MemorySpec operand_memory(const OpInstance& op, int k) {
   const TensorType& type = op.in[static_cast<size_t>(k)];
   if (type.absent()) return {};

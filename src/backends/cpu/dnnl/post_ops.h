@@ -23,9 +23,6 @@ struct PostOps {
 // the rank of the result, broadcast dimensions having size 1.
 PostOps match_post_ops(const OpInstance& op);
 
-// Whether the epilogue is "at least 0" and nothing else, which kernels of ours do as they store.
-bool is_only_relu(const OpInstance& op);
-
 // Operand or result `k` as memory: its layout, inside the larger tensor where it is a slice.
 MemorySpec operand_memory(const OpInstance& op, int k);
 MemorySpec result_memory(const OpInstance& op, int k);

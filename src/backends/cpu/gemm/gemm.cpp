@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "backends/cpu/dnnl/onednn_prepared.h"
-#include "backends/cpu/dnnl/post_ops.h"
 #include "backends/cpu/simd/image_epilogue.h"
+#include "base/math.h"
 #include "base/parallel.h"
 
 namespace lathe::cpu {
@@ -16,9 +16,6 @@ constexpr std::string_view kByColumns = "split=columns", kByRows = "split=rows";
 constexpr int64_t kBlockRows = 128, kBlockColumns = 512, kLeastRows = 8;
 constexpr size_t kMaxOperands = 16;
 constexpr int64_t kFloatsOfLine = 16;
-
-int64_t ceil_div(int64_t n, int64_t by) { return (n + by - 1) / by; }
-int64_t round_up(int64_t n, int64_t to) { return ceil_div(n, to) * to; }
 
 // Blocks of the result, and whether neighbours in the order of work share columns (and so weights)
 // or rows. A thread takes a run of neighbours.
@@ -79,7 +76,7 @@ class PreparedGemm : public Prepared {
     in_place_ = op.out.size() == 1 && op.out[0].dtype == DType::F32;
     for (size_t k = anchor_in(op).size(); k < op.in.size(); ++k) operands_.push_back(k);
     operands_.push_back(0);
-    if (is_only_relu(op)) {
+    if (is_relu(op.fusion.epilogue)) {
       floor_ = 0;
     } else if (!op.fusion.epilogue.empty() || !in_place_) {
       const DType storage[] = {DType::F32};

@@ -16,6 +16,21 @@ Expr identity_of(DType type) {
   return e;
 }
 
+bool is_relu(const Expr& e) {
+  if (e.outputs().size() != 1) return false;
+  const auto node = [&](int32_t at) -> const ExprNode& {
+    return e.nodes()[static_cast<size_t>(at)];
+  };
+  const auto is_value = [](const ExprNode& n) {
+    return n.op == ScalarOp::Input && n.input == 0 && n.dtype == DType::F32;
+  };
+  const auto is_zero = [](const ExprNode& n) { return n.op == ScalarOp::Literal && n.value == 0; };
+  const ExprNode& root = node(e.outputs()[0]);
+  if (root.op != ScalarOp::Max) return false;
+  const ExprNode &a = node(root.args[0]), &b = node(root.args[1]);
+  return (is_value(a) && is_zero(b)) || (is_zero(a) && is_value(b));
+}
+
 ImagePlane image_plane(const TensorType& type, const std::vector<int64_t>& strides) {
   ImagePlane p;
   p.bytes = bits(type.dtype) / 8;
@@ -32,9 +47,9 @@ ImagePlane dense_image_plane(int64_t channels, int64_t width, int64_t bytes) {
   return {0, 1, width * channels, channels, bytes};
 }
 
-Rows image_row(const void* base, const ImagePlane& p, int64_t n, int64_t h) {
-  auto* at = static_cast<std::byte*>(const_cast<void*>(base)) + (n * p.n + h * p.h) * p.bytes;
-  return {at, p.c, p.w};
+Rows image_row(const void* base, const ImagePlane& p, int64_t n, int64_t h, int64_t w) {
+  const int64_t offset = (n * p.n + h * p.h + w * p.w) * p.bytes;
+  return {static_cast<std::byte*>(const_cast<void*>(base)) + offset, p.c, p.w};
 }
 
 ImageEpilogue::ImageEpilogue(const OpInstance& op, bool in_place) : in_place_(in_place) {

@@ -11,6 +11,7 @@
 #include <array>
 #include <utility>
 
+#include "backends/cpu/simd/register_tile-inl.h"
 #include "backends/cpu/simd/storage-inl.h"
 #include "hwy/highway.h"
 
@@ -19,11 +20,6 @@ namespace lathe::cpu::HWY_NAMESPACE {
 namespace {
 
 constexpr int64_t kLanes = hn::MaxLanes(F());
-// By vectors: sums that fit the registers beside the vectors of weights and one factor.
-constexpr int kMaxRows[kPanelVectors] = {HWY_TARGET <= HWY_AVX3 ? 14 : 6,
-                                         HWY_TARGET <= HWY_AVX3 ? 14 : 6,
-                                         HWY_TARGET <= HWY_AVX3 ? 9 : 4};
-constexpr int kUnroll = HWY_TARGET == HWY_AVX2 ? 4 : HWY_TARGET <= HWY_AVX3 ? 2 : 1;
 
 // Of so many rows each has a pointer of its own; of more, three share one and reach the others by
 // the stride, once and twice.
@@ -116,8 +112,7 @@ constexpr std::array<Tile, sizeof...(kRows)> tiles(std::index_sequence<kRows...>
 
 template <int kVectors>
 void any_rows(const PanelTile& p) {
-  static constexpr auto kTiles =
-      tiles<kVectors>(std::make_index_sequence<kMaxRows[kVectors - 1]>());
+  static constexpr auto kTiles = tiles<kVectors>(std::make_index_sequence<tile_rows(kVectors)>());
   kTiles[static_cast<size_t>(p.rows) - 1](p);
 }
 
@@ -128,7 +123,9 @@ void any_tile(const PanelTile& p) {
 
 }  // namespace
 
-PanelKernels panel_table() { return {kLanes, {kMaxRows[0], kMaxRows[1], kMaxRows[2]}, any_tile}; }
+PanelKernels panel_table() {
+  return {kLanes, {tile_rows(1), tile_rows(2), tile_rows(3)}, any_tile};
+}
 
 }  // namespace lathe::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -12,6 +12,7 @@
 #include <limits>
 #include <utility>
 
+#include "backends/cpu/simd/register_tile-inl.h"
 #include "backends/cpu/simd/storage-inl.h"
 #include "hwy/highway.h"
 
@@ -20,9 +21,7 @@ namespace lathe::cpu::HWY_NAMESPACE {
 namespace {
 
 constexpr int64_t kLanes = hn::MaxLanes(F());
-// Sums that fit the registers beside two vectors of weights and one factor.
-constexpr int kMaxRows = HWY_TARGET <= HWY_AVX3 ? 14 : 6;
-constexpr int kUnroll = HWY_TARGET == HWY_AVX2 ? 4 : HWY_TARGET <= HWY_AVX3 ? 2 : 1;
+constexpr int kMaxRows = tile_rows(2);
 
 // F(4): points 0, +-43/64, +-3/2, infinity. Their coefficients are exact and they round least; with
 // the textbook's 0, +-1, +-2 the largest error is four times as large.

@@ -7,6 +7,7 @@
 #include "backends/cpu/dnnl/dnnl_shim.h"
 #include "backends/cpu/dnnl/onednn_prepared.h"
 #include "backends/cpu/simd/attention_kernels.h"
+#include "base/math.h"
 #include "base/parallel.h"
 
 namespace lathe::cpu {
@@ -15,8 +16,6 @@ namespace {
 constexpr int64_t kTileBytes = 256 * 1024;  // of scores: a quarter of a second-level cache
 constexpr int64_t kMaxKeys = 1024;          // of a block; more keys take several blocks
 constexpr int64_t kFewRows = 16;            // smaller blocks waste the products' registers
-
-int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 // `count` things in `blocks` parts that differ by one at most.
 struct Split {

@@ -13,14 +13,13 @@
 #include "backends/cpu/dnnl/dnnl_shim.h"
 #include "backends/cpu/dnnl/post_ops.h"
 #include "backends/cpu/simd/image_epilogue.h"
+#include "base/math.h"
 #include "base/parallel.h"
 
 namespace lathe::cpu {
 namespace {
 
 constexpr int kRank = 4;
-
-int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 // One strip of output rows and the input rows that it reads.
 struct Strip {

@@ -12,9 +12,10 @@
 #include <utility>
 
 #include "backends/cpu/dnnl/onednn_prepared.h"
-#include "backends/cpu/dnnl/post_ops.h"
 #include "backends/cpu/simd/expr_kernel.h"
+#include "backends/cpu/simd/image_epilogue.h"
 #include "backends/cpu/simd/winograd_kernels.h"
+#include "base/math.h"
 #include "base/parallel.h"
 
 namespace lathe::cpu {
@@ -28,27 +29,6 @@ constexpr int64_t kBlockBytes = 768 << 10;       // of transformed data; with we
 constexpr int64_t kFewTiles = 28;                // below, a block's products wait for weights
 constexpr int64_t kSmallBlockBytes = 384 << 10;  // beside the weights in a cache of 512 KB
 constexpr std::string_view kTile = "tile=", kSmall = " block=small";
-
-int64_t ceil_div(int64_t n, int64_t by) { return (n + by - 1) / by; }
-
-// A tensor that broadcasts to [N, C, H, W]: strides in elements, 0 where it repeats.
-struct Plane {
-  int64_t n = 0, c = 0, h = 0, w = 0, bytes = 4;
-
-  Rows row(void* base, int64_t image, int64_t y, int64_t x) const {
-    return {static_cast<std::byte*>(base) + (image * n + y * h + x * w) * bytes, c, w};
-  }
-};
-
-Plane plane_of(const TensorType& type, const std::vector<int64_t>& strides) {
-  Plane p;
-  p.bytes = bits(type.dtype) / 8;
-  int64_t* const into[kRank] = {&p.n, &p.c, &p.h, &p.w};
-  const std::vector<int64_t> sizes = type.shape.sizes();
-  const size_t missing = kRank - sizes.size();
-  for (size_t d = 0; d < sizes.size(); ++d) *into[missing + d] = sizes[d] == 1 ? 0 : strides[d];
-  return p;
-}
 
 struct Geometry {
   int tile, points;
@@ -100,8 +80,8 @@ class PreparedWinograd : public Prepared {
   PreparedWinograd(const OpInstance& op, const Geometry& g, int64_t block_bytes)
       : g_(g), kernels_(winograd_kernels(g.tile)), slots_(thread_count()) {
     schedule_ = schedule_of(g, slots_, block_bytes);
-    x_ = plane_of(op.in[0], operand_strides(op, 0));
-    y_ = plane_of(op.out[0], result_strides(op, 0));
+    x_ = image_plane(op.in[0], operand_strides(op, 0));
+    y_ = image_plane(op.out[0], result_strides(op, 0));
     zeros_.resize(static_cast<size_t>(g.channels));
     has_bias_ = has_operand(op, 2);
     if (!op.fusion.epilogue.empty()) plan_epilogue(op);
@@ -260,7 +240,7 @@ class PreparedWinograd : public Prepared {
   }
 
   void plan_epilogue(const OpInstance& op) {
-    if (is_only_relu(op)) {
+    if (is_relu(op.fusion.epilogue)) {
       floor_ = 0;
       return;
     }
@@ -269,7 +249,7 @@ class PreparedWinograd : public Prepared {
     auto add = [&](const TensorType& type, const std::vector<int64_t>& strides, size_t operand) {
       const int input = static_cast<int>(inputs_.size());
       const bool read = input < static_cast<int>(e.inputs().size()) && e.reads(input);
-      inputs_.push_back({read ? plane_of(type, strides) : Plane(), operand, read});
+      inputs_.push_back({read ? image_plane(type, strides) : ImagePlane(), operand, read});
       if (read)
         joins_rows_ =
             joins_rows_ && inputs_.back().plane.h == inputs_.back().plane.w * g_.out_width;
@@ -295,16 +275,16 @@ class PreparedWinograd : public Prepared {
         const Input& from = inputs_[k];
         if (!from.read) continue;
         void* base = k == 0 ? at.out[0] : at.in[from.operand];
-        in[k] = from.plane.row(base, s.image, h, left);
+        in[k] = image_row(base, from.plane, s.image, h, left);
       }
-      const Rows out = y_.row(at.out[0], s.image, h, left);
+      const Rows out = image_row(at.out[0], y_, s.image, h, left);
       epilogue_.run({in, inputs_.size()}, {&out, 1}, step * (right - left), g_.out_channels);
     }
   }
 
   // An input of the epilogue: the result so far, further operands, operand 0.
   struct Input {
-    Plane plane;
+    ImagePlane plane;
     size_t operand;
     bool read;
   };
@@ -313,7 +293,7 @@ class PreparedWinograd : public Prepared {
   WinogradKernels kernels_;
   int slots_;
   Schedule schedule_;
-  Plane x_, y_;
+  ImagePlane x_, y_;
   std::vector<float> zeros_;  // a pixel of padding
   std::shared_ptr<Memory> weights_;
   bool has_bias_ = false, joins_rows_ = false;

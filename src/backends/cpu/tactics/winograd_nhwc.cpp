@@ -7,6 +7,7 @@
 
 #include "backends/cpu/dnnl/conv_problem.h"
 #include "backends/cpu/simd/image_epilogue.h"
+#include "base/math.h"
 #include "base/parallel.h"
 
 namespace lathe::cpu {
@@ -14,8 +15,6 @@ namespace {
 
 constexpr int64_t kBlock = 16;
 constexpr size_t kMaxOperands = 32;
-
-int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 // The convolution alone, input and result blocked and whole, as oneDNN computes it.
 OpInstance blocked(const OpInstance& op) {
