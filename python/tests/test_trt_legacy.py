@@ -237,3 +237,18 @@ def test_the_switch_adds_the_names_of_8_to_the_module_itself():
                    env=os.environ | {"LATHE_TRT_API": "8"})
     subprocess.run([sys.executable, "-c", script.replace("b = ", "trt.enable_legacy(); b = ", 1)],
                    check=True)
+
+
+def test_refitters_of_8_are_context_managers():
+    model, w = convnet()
+    engine, logger = build(model, flags=[trt.BuilderFlag.REFIT], api=trt8)
+    with pytest.warns(DeprecationWarning):
+        with trt8.Refitter(engine, logger) as refitter:
+            assert refitter.set_named_weights("w", w * 3) and refitter.refit_cuda_engine()
+    x = random(1, 3, 4, 4)
+    there, y = OnDevice(x), OnDevice.poisoned((1, 4, 4, 4), np.float32)
+    context = engine.create_execution_context()
+    assert context.set_binding_shape(0, x.shape)
+    assert context.execute_v2([int(there), int(y)])
+    np.testing.assert_allclose(y.read(), expected(x, w * 3), rtol=1e-4, atol=1e-4)
+    assert not hasattr(trt.Refitter, "__enter__")

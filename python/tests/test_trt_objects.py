@@ -174,3 +174,32 @@ def test_networks_iterate_over_layers_with_default_names():
 def test_there_are_56_ways_to_add_something():
     adders = [name for name in dir(trt.INetworkDefinition) if name.startswith("add_")]
     assert len(adders) == 56
+
+
+def test_what_is_deprecated_warns_where_the_program_is():
+    builder = trt.Builder(Recorder())
+    network, config = builder.create_network(0), builder.create_builder_config()
+    x = network.add_input("x", trt.float32, (1, 3))
+    layer = network.add_identity(x)
+
+    def each(*actions):
+        for action in actions:
+            with pytest.warns(DeprecationWarning) as said:
+                action()
+            assert [w.filename for w in said] == [__file__]
+
+    each(lambda: setattr(x, "dtype", trt.float16), lambda: layer.set_output_type(0, trt.float16),
+         lambda: setattr(layer, "precision", trt.float16), lambda: layer.precision_is_set,
+         lambda: setattr(config, "int8_calibrator", None), lambda: x.set_dynamic_range(-1, 1),
+         lambda: network.has_implicit_batch_dimension, lambda: builder.platform_has_fast_fp16)
+    assert (x.dtype, layer.precision) == (trt.float16, trt.float16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # what only reads a default is no use of it
+        assert config.int8_calibrator is None and config.algorithm_selector is None
+
+
+def test_what_is_no_member_of_an_enumeration_is_a_type_error():
+    with pytest.raises(TypeError, match="expected a BuilderFlag, got 'FP16'"):
+        trt.Builder(Recorder()).create_builder_config().set_flag("FP16")
+    with pytest.raises(ValueError):
+        trt.DataType(99)

@@ -7,7 +7,7 @@ set -eu
 python=$1 source=$2 build=$3
 shift 3
 venv=$build/venv-$("$python" -c "import sys; print(*sys.version_info[:2], sep='.')")
-tools="scikit-build-core nanobind numpy pytest onnx ml_dtypes"
+tools="scikit-build-core nanobind numpy pytest onnx ml_dtypes mypy"
 tools="$tools polygraphy==0.53.6 onnxruntime onnx_graphsurgeon"  # clients that test_polygraphy.py runs
 if [ "$(cat "$venv/complete" 2>/dev/null)" != "$tools" ]; then
   rm -rf "$venv"

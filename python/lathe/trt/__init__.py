@@ -19,7 +19,9 @@ with LATHE_TRT_API=8 in the environment.
 """
 import os as _os
 import sys as _sys
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
+from . import deprecations as _deprecations
 from . import plugin
 from .algorithms import (IAlgorithm, IAlgorithmContext, IAlgorithmIOInfo, IAlgorithmSelector,
                          IAlgorithmVariant)
@@ -63,6 +65,20 @@ from .tensor import ITensor
 from .timing_cache import ITimingCache, TimingCacheKey, TimingCacheValue
 from .weights import Weights
 
+if _TYPE_CHECKING:  # what is added to the module's names below
+    from .enums import *
+    from .layers.base import ILayer
+    from .layers.conditional import *
+    from .layers.data_sizes import *
+    from .layers.generators import *
+    from .layers.indexing import *
+    from .layers.linear import *
+    from .layers.loops import *
+    from .layers.movement import *
+    from .layers.pointwise import *
+    from .layers.reduction import *
+    from .layers.windows import *
+
 # The version of the API; four numbers, as programs split it.
 __version__ = "10.16.1.11"
 _package_name = "tensorrt"
@@ -75,12 +91,13 @@ def _itemsize(trt_type):
 
 globals().update(ENUMS)
 globals().update(LAYERS)
+_deprecations.install(globals())
 globals().update(SHORT_TYPES)
 tensorrt = _sys.modules[__name__]  # programs also write trt.tensorrt.ICudaEngine
 
-_HIDDEN = {"adders", "algorithms", "builder", "calibrators", "config", "context", "debug", "dims",
-           "dtypes", "engine", "enum_base", "enums", "enums_build", "enums_network",
-           "enums_runtime", "events", "formats", "inspector", "interface", "layers", "legacy",
+_HIDDEN = {"adders", "algorithms", "builder", "calibrators", "config", "context", "debug",
+           "deprecations", "dims", "dtypes", "engine", "enum_base", "enums", "enums_build",
+           "enums_network", "enums_runtime", "events", "formats", "inspector", "interface", "layers", "legacy",
            "logger", "lowering", "memory", "network", "observers", "parsed", "parser", "plan",
            "plugins", "profile", "progress", "recipe", "refitter", "runtime", "stripped", "support",
            "tensor", "timing_cache", "unroll", "weights", "ENUMS", "SHORT_TYPES", "LAYERS"}

@@ -276,7 +276,7 @@ class Adders:
 
     def add_plugin_v2(self, inputs, plugin):
         """A layer of an IPluginV2. Refused at build, but for what Lathe has itself."""
-        deprecated("add_plugin_v2 is deprecated", stacklevel=4)
+        deprecated("add_plugin_v2 is deprecated")
         return self._add(L.IPluginV2Layer, list(inputs), plugin=plugin,
                          outputs=max(1, getattr(plugin, "num_outputs", 1)))
 

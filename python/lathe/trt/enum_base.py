@@ -21,6 +21,12 @@ setattr(_Kind, "__entries", property(
 class ApiEnum(enum.Enum, metaclass=_Kind):
     """A member: `.name`, `.value`, int(x), ordering, shifts."""
 
+    @classmethod
+    def _missing_(cls, value):
+        if not isinstance(value, int):
+            raise TypeError(f"expected a {cls.__name__}, got {value!r}")
+        return None
+
     def __int__(self):
         return self.value
 

@@ -14,17 +14,17 @@ ENUMS = {
     if isinstance(value, type) and issubclass(value, ApiEnum) and value is not ApiEnum
 }
 
-SHORT_TYPES = {
-    "float32": DataType.FLOAT,
-    "float16": DataType.HALF,
-    "bfloat16": DataType.BF16,
-    "int8": DataType.INT8,
-    "int32": DataType.INT32,
-    "int64": DataType.INT64,
-    "bool": DataType.BOOL,
-    "uint8": DataType.UINT8,
-    "fp8": DataType.FP8,
-    "int4": DataType.INT4,
-    "fp4": DataType.FP4,
-    "e8m0": DataType.E8M0,
-}
+float32 = DataType.FLOAT
+float16 = DataType.HALF
+bfloat16 = DataType.BF16
+int8 = DataType.INT8
+int32 = DataType.INT32
+int64 = DataType.INT64
+bool = DataType.BOOL  # noqa: A001, the API's name
+uint8 = DataType.UINT8
+fp8 = DataType.FP8
+int4 = DataType.INT4
+fp4 = DataType.FP4
+e8m0 = DataType.E8M0
+
+SHORT_TYPES = {name: value for name, value in vars().items() if isinstance(value, DataType)}

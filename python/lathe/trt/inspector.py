@@ -104,8 +104,8 @@ class EngineInspector(Interface):
     """Made by ICudaEngine.create_engine_inspector."""
 
     error_recorder = Setting(None, "told of errors")
-    execution_context = Setting(None, "a context whose profile is inspected, at the shapes that are "
-                                "set there")
+    execution_context = Setting(None, "a context whose profile is inspected, at the shapes that "
+                                "are set there")
 
     def __init__(self, engine):
         self._engine = engine

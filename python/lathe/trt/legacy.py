@@ -4,6 +4,7 @@
 from . import enums as e
 from .dims import Dims
 from .enums_build import BuilderFlag
+from .interface import Managed
 from .legacy_layers import IFullyConnectedLayer, LegacyResize, LegacyShape
 from .support import refused
 from .weights import as_weights
@@ -324,6 +325,12 @@ class LegacyContext:
         return self.set_optimization_profile_async(profile_index, 0)
 
 
+class LegacyRefitter:
+    """Refitter, which was a context manager."""
+
+    __enter__, __exit__ = Managed.__enter__, Managed.__exit__
+
+
 # The 10.x class that each goes onto.
 MIXINS = {
     "Builder": LegacyBuilder,
@@ -338,6 +345,7 @@ MIXINS = {
     "IShapeLayer": LegacyShape,
     "IResizeLayer": LegacyResize,
     "OnnxParser": LegacyParser,
+    "Refitter": LegacyRefitter,
 }
 
 

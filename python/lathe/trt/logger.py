@@ -12,6 +12,12 @@ class ILogger:
     """Derive from it and define `log(severity, msg)`. It may be called from any thread."""
 
     Severity = Severity
+    # Its members are also the loggers' (Logger.WARNING), as programs write them.
+    INTERNAL_ERROR = Severity.INTERNAL_ERROR
+    ERROR = Severity.ERROR
+    WARNING = Severity.WARNING
+    INFO = Severity.INFO
+    VERBOSE = Severity.VERBOSE
 
     def __init__(self):
         pass
@@ -41,11 +47,6 @@ class Logger(ILogger):
         if severity <= self.min_severity:
             stamp = time.strftime("%m/%d/%Y-%H:%M:%S")
             print(f"[{stamp}] [TRT] [{_LETTERS[int(severity)]}] {msg}", flush=True)
-
-
-# Severity's members are also the loggers' (Logger.WARNING), as programs write them.
-for _name, _member in Severity.__members__.items():
-    setattr(ILogger, _name, _member)
 
 
 def check_logger(logger):

@@ -160,7 +160,7 @@ class OnnxParser(Managed, _Reports):
         ParsedModel(model).populate(self._network)
         for tensor in (*self._network._inputs, *self._network._outputs):
             if self._narrows_int64 and tensor.dtype == DataType.INT64:
-                tensor.dtype = DataType.INT32
+                tensor._convert(DataType.INT32)
 
     def load_model_proto(self, model, path=None):
         """Remembers a model for parse_model_proto."""

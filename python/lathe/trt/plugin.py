@@ -51,7 +51,7 @@ def _decorator(name):
     @refused(CUSTOM_OPERATORS)
     def call(*args, **named):
         """Refused."""
-    call.__name__ = call.__qualname__ = name
+    call.__name__, call.__qualname__ = name, f"plugin.{name}"
     return call
 
 

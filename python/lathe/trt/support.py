@@ -3,6 +3,8 @@
 a marked function warns or raises because of its mark, and docs/trt-api.md is made by reading them.
 """
 import functools
+import os
+import sys
 import warnings
 
 from ..errors import UnsupportedError
@@ -16,14 +18,26 @@ class LatheWarning(UserWarning):
     """A setting of TensorRT's that has no meaning in Lathe was accepted without effect."""
 
 
-def warn(text, stacklevel=3):
+_HERE = os.path.dirname(__file__)
+
+
+def _programs_level():
+    """The stack level of the program's line for a warning of the caller: Python shows what points
+    there, and hides deprecations that do not."""
+    level, frame = 1, sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def warn(text):
     """Says that something was accepted without effect."""
-    warnings.warn(text, LatheWarning, stacklevel=stacklevel)
+    warnings.warn(text, LatheWarning, stacklevel=_programs_level())
 
 
-def deprecated(text, stacklevel=3):
+def deprecated(text):
     """Says that something works and will go."""
-    warnings.warn(text, DeprecationWarning, stacklevel=stacklevel)
+    warnings.warn(text, DeprecationWarning, stacklevel=_programs_level())
 
 
 def accepted(reason):
@@ -47,7 +61,7 @@ def refused(reason):
     def mark(function):
         @functools.wraps(function)
         def call(*args, **named):
-            raise UnsupportedError(f"{function.__qualname__}: {reason}")
+            raise UnsupportedError(f"{call.__qualname__}: {reason}")
 
         call.lathe_refused = reason
         return call
@@ -72,7 +86,7 @@ class Accepted(property):
     def _write(self, owner, value):
         value = self.convert(value) if self.convert else value
         if value != self.default:
-            warn(f"{self.name}: {self._reason}", stacklevel=4)
+            warn(f"{self.name}: {self._reason}")
         setattr(owner, self.slot, value)
 
 

@@ -74,6 +74,9 @@ class ITensor(Interface):
 
     @dtype.setter
     def dtype(self, dtype):
+        self._convert(dtype)
+
+    def _convert(self, dtype):
         self._dtype = DataType(dtype)
         self._network._touch_tensor(self)
 

@@ -62,6 +62,10 @@ class OnnxParser(legacy.LegacyParser, _trt.OnnxParser):
     """OnnxParser with the types of 8.x."""
 
 
+class Refitter(legacy.LegacyRefitter, _trt.Refitter):
+    """Refitter with the names of 8.x."""
+
+
 class Runtime(_Runtime):
     """Runtime of 8.x engines."""
 

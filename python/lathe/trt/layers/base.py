@@ -43,8 +43,8 @@ class Parameter(property):
 
 
 class WeightsParameter(Parameter):
-    """A layer's weights. Read, they are a flat array over their memory, or Weights where NumPy lacks
-    the type; none are an empty array."""
+    """A layer's weights. Read, they are a flat array over their memory, or Weights where NumPy
+    lacks the type; none are an empty array."""
 
     def __init__(self, doc):
         super().__init__(None, as_weights, doc)

@@ -22,7 +22,8 @@ class IConstantLayer(ILayer):
     shape = Parameter(Dims(), as_dims, "their shape")
 
     def _lower(self, low):
-        return [low.weights_constant(self._weights("weights"), list(self.shape), WeightsRole.CONSTANT)]
+        return [low.weights_constant(self._weights("weights"), list(self.shape),
+                                     WeightsRole.CONSTANT)]
 
 
 class IShapeLayer(ILayer):
