@@ -85,9 +85,11 @@ class CustomOp:
 
     @property
     def json(self) -> str:
+        """The definition as text, for `ops=` and as a file for --op."""
         return definitions([self])
 
     def save(self, path: str | os.PathLike) -> None:
+        """Writes the definition to a file, for --op and `ops=`. Raises OSError."""
         pathlib.Path(path).write_text(self.json + "\n", encoding="utf-8")
 
 

@@ -226,6 +226,7 @@ class Network:
 
     @property
     def name(self):
+        """The network's name, which its engines have too."""
         return self._core.name()
 
     def finish(self):
@@ -269,18 +270,22 @@ class Network:
         self._core.mark_output(self._operand(value), name)
 
     def unmark_output(self, value):
+        """The value is no output any more. Raises InputError where it is none."""
         self._core.unmark_output(self._operand(value))
 
     @property
     def inputs(self):
+        """The inputs in their order, as Values."""
         return [Value(self, h) for h in self._core.inputs()]
 
     @property
     def outputs(self):
+        """The values that are outputs, in the order of marking."""
         return [Value(self, h) for h in self._core.outputs()]
 
     @property
     def output_names(self):
+        """What the outputs are called in engines, beside `outputs`."""
         return self._core.output_names()
 
     @property
@@ -290,6 +295,7 @@ class Network:
 
     @property
     def values(self):
+        """Every value: inputs, constants and results."""
         return [Value(self, h) for h in self._core.values()]
 
     @property

@@ -5,7 +5,7 @@ import pytest
 
 import lathe.trt as trt
 from test_trt_layers import close
-from trt_nets import compute, plan_of, random, run_engine
+from trt_nets import OnDevice, compute, plan_of, random, run_engine
 
 
 def softmax(x, axis=-1):
@@ -309,3 +309,44 @@ def test_dir_shows_the_api_alone():
     shown = [[n for n in dir(thing) if n[0] != "_"] for thing in (
         trt.Weights(), trt.Dims((1, 2)), trt.IHostMemory(b""))]
     assert shown == [["dtype", "nbytes", "numpy", "size"], ["MAX_DIMS"], ["dtype", "nbytes"]]
+
+
+def test_a_cache_is_updated_where_it_lies():
+    def define(net, cache, update, start):
+        new = net.add_kv_cache_update(cache, update, start, trt.KVCacheMode.LINEAR)
+        return [new, net.add_reduce(new.get_output(0), trt.ReduceOperation.SUM, 1 << 2, False)]
+
+    cache, update = random(2, 3, 6, 4), random(2, 3, 2, 4)
+    ports = {"cache": (trt.float32, cache.shape), "new": (trt.float32, update.shape),
+             "start": (trt.int32, (2,))}
+    plan, logger = plan_of(define, ports)
+    engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
+    updated, total = engine[3], engine[4]
+    assert engine.get_aliased_input_tensor(updated) == "cache"
+    assert engine.get_aliased_input_tensor(total) is None
+    context, memory = engine.create_execution_context(), OnDevice(cache)
+    sums = OnDevice.poisoned((2, 3, 4), np.float32)
+    for name, at in (("cache", memory), (updated, memory), (total, sums)):
+        assert context.set_tensor_address(name, int(at))
+    for turn in range(3):
+        update, start = random(2, 3, 2, 4, seed=turn), np.array([turn, 4 - turn], np.int32)
+        there = OnDevice(update), OnDevice(start)
+        context.set_tensor_address("new", int(there[0]))
+        context.set_tensor_address("start", int(there[1]))
+        assert context.execute_async_v3(0)
+        for b, place in enumerate(start):
+            cache[b, :, place:place + 2] = update[b]
+        close(memory.read(), cache)
+        close(sums.read(), cache.sum(axis=2))
+
+
+def test_a_cache_that_others_read_too_is_no_alias():
+    def define(net, cache, update, start):
+        new = net.add_kv_cache_update(cache, update, start, trt.KVCacheMode.LINEAR)
+        return [new, net.add_unary(cache, trt.UnaryOperation.NEG)]
+
+    ports = {"cache": (trt.float32, (2, 3, 6, 4)), "new": (trt.float32, (2, 3, 2, 4)),
+             "start": (trt.int32, (2,))}
+    plan, logger = plan_of(define, ports)
+    engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
+    assert [engine.get_aliased_input_tensor(name) for name in engine] == [None] * 5

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The types that the package declares, as a type checker sees them from a program."""
+"""What editors show: the types that the package declares, and its docstrings."""
 import subprocess
 import sys
 import textwrap
 
 import pytest
 
-pytest.importorskip("mypy", reason="pip install mypy")
+import lathe
 
 PROGRAM = """
     import lathe
@@ -46,6 +46,7 @@ SAID = [
 
 
 def test_a_type_checker_knows_what_there_is(tmp_path):
+    pytest.importorskip("mypy", reason="pip install mypy")
     (tmp_path / "program.py").write_text(textwrap.dedent(PROGRAM))
     done = subprocess.run([sys.executable, "-m", "mypy", "--no-incremental", "program.py"],
                           cwd=tmp_path, capture_output=True, text=True, timeout=300)
@@ -54,3 +55,14 @@ def test_a_type_checker_knows_what_there_is(tmp_path):
     assert len(lines) == len(SAID), done.stdout + done.stderr
     for line, expected in zip(lines, SAID):
         assert expected in line
+
+
+@pytest.mark.parametrize("kind", [lathe.Engine, lathe.Session, lathe.Network, lathe.Profile,
+                                  lathe.custom.CustomOp, lathe.custom, lathe])
+def test_what_is_public_is_documented(kind):
+    own = {name: thing for name, thing in vars(kind).items() if not name.startswith("_")}
+    described = {name for name, thing in own.items() if getattr(thing, "__doc__", None)}
+    code = {name for name, thing in own.items()
+            if isinstance(thing, property) or callable(thing) and
+            getattr(thing, "__module__", "").startswith("lathe")}
+    assert code - described == set() and code

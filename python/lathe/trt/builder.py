@@ -169,7 +169,8 @@ class Builder(Managed):
         plan = Plan([ProfilePlan(b"", shapes) for shapes in profiles], network.name,
                     layouts=low.layouts, debug_sync=config.get_flag(F.DEBUG),
                     strip=config.get_flag(F.STRIP_PLAN), max_batch=self._max_batch(network),
-                    shape_inputs=low.shape_inputs, metadata=network._metadata())
+                    shape_inputs=low.shape_inputs, metadata=network._metadata(),
+                    aliases=network._aliases())
         unfused = self._unfused(plan, network, config, cache) if network._debug_unfused else ()
         plan.debug = network._mark_debug_outputs(low, unfused)
         cache = self._build_all(plan, low.net.finish(), network, config, cache)

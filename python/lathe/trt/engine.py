@@ -209,8 +209,9 @@ class ICudaEngine(Managed):
         return -1 if layout is None else layout.vectorized_dim(len(self._tensors[name].shape))
 
     def get_aliased_input_tensor(self, name):
-        """None: no output lies in an input's memory."""
-        return None
+        """The input in whose memory an output may lie, which a cache of KVCacheUpdate does when it
+        is bound so; None for other outputs."""
+        return self._plan.aliases.get(name)
 
     def is_debug_tensor(self, name):
         """Whether mark_debug named it."""

@@ -6,7 +6,8 @@ from . import dtypes
 from .adders import Adders
 from .debug import NetworkDebug
 from .dims import as_dims
-from .enums import DataType, ErrorCodeTRT, NetworkDefinitionCreationFlag, Severity
+from .enums import (DataType, ErrorCodeTRT, LayerType, NetworkDefinitionCreationFlag,
+                    Severity)
 from .inspector import onnx_metadata
 from .interface import Managed
 from .layers.base import ILayer, LayerState
@@ -155,6 +156,20 @@ class INetworkDefinition(Managed, Adders, NetworkDebug):
         """What the program said of layers: {name: text}."""
         return {state.name: state.metadata for state in self._layers
                 if state.metadata not in ("", onnx_metadata(state.name))}
+
+    def _aliases(self):
+        """Outputs that may lie in the memory of an input, {name: the input's}: caches that only
+        the layer reads which updates them."""
+        readers = [tensor for state in self._layers for tensor in state.inputs]
+        found = {}
+        for state in self._layers:
+            if state.view.TYPE != LayerType.KV_CACHE_UPDATE:
+                continue
+            cache, updated = state.inputs[0], state.outputs[0]
+            if (updated in self._outputs and cache.is_network_input
+                    and cache not in self._outputs and readers.count(cache) == 1):
+                found[updated.name] = cache.name
+        return found
 
     # --- refitting
 

@@ -49,6 +49,7 @@ class Plan:
     max_batch: int = 1  # of a network of 8.x without a batch dimension: samples a run may have
     shape_inputs: dict = field(default_factory=dict)  # ShapeInput of each input that is one
     metadata: dict = field(default_factory=dict)  # layer: the program's text, for the inspector
+    aliases: dict = field(default_factory=dict)  # output: the input in whose memory it may lie
 
     @property
     def lacks_weights(self):
@@ -60,7 +61,7 @@ class Plan:
         without_weights = self.lacks_weights or without_weights and self.recipe is not None
         recipe = self.recipe if with_recipe or without_weights else None
         bare = not (recipe or self.layouts or self.debug or self.debug_sync or self.max_batch > 1
-                    or self.shape_inputs or self.metadata)
+                    or self.shape_inputs or self.metadata or self.aliases)
         if len(self.profiles) == 1 and bare:
             return self.profiles[0].engine
         profiles = [_stripped(p) for p in self.profiles] if without_weights else self.profiles
@@ -75,6 +76,7 @@ class Plan:
                 "debug": [tensor.to_json() for tensor in self.debug],
                 "debug_sync": self.debug_sync, "strip": self.strip, "max_batch": self.max_batch,
                 "facts": [p.facts for p in profiles], "metadata": self.metadata,
+                "aliases": self.aliases,
                 "shape_inputs": {n: known.to_json() for n, known in self.shape_inputs.items()}}
         text = json.dumps(head, sort_keys=True).encode()
         digest = hashlib.sha256(text)
@@ -156,7 +158,8 @@ def _assembled(head, body):
     layouts = {name: Layout.from_json(facts) for name, facts in head.get("formats", {}).items()}
     debug = [DebugTensor.from_json(facts) for facts in head.get("debug", [])]
     sizes = {name: ShapeInput.from_json(f) for name, f in head.get("shape_inputs", {}).items()}
-    metadata = {str(layer): str(text) for layer, text in head.get("metadata", {}).items()}
+    metadata, aliases = ({str(k): str(v) for k, v in head.get(what, {}).items()}
+                         for what in ("metadata", "aliases"))
     return Plan(profiles, head["name"], head["recipe"], rest, cache, layouts, debug,
                 bool(head.get("debug_sync")), bool(head.get("strip")),
-                max(int(head.get("max_batch", 1)), 1), sizes, metadata)
+                max(int(head.get("max_batch", 1)), 1), sizes, metadata, aliases)

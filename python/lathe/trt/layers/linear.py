@@ -210,8 +210,9 @@ class IAttention(Interface):
 
 
 class IKVCacheUpdateLayer(ILayer):
-    """cache[B,N,T,H] with update[B,N,S,H] written at write_indices[B] along T. The result is a new
-    tensor: bind its output to the memory of the cache for the next step, or copy it."""
+    """cache[B,N,T,H] with update[B,N,S,H] written at write_indices[B] along T. An output may be
+    bound to the memory of the cache, ICudaEngine.get_aliased_input_tensor says of which; bound to
+    memory of its own it is a copy."""
 
     TYPE, TITLE = LayerType.KV_CACHE_UPDATE, "KVCacheUpdate"
 
