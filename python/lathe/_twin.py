@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a NumPy function down as lines of ONNX operators, by calling it once with stand-ins.
 
-Of a value only its name is known and, where the signature says it, how many dimensions it has; sizes
-are values too, so that a twin serves every shape. custom.py makes operators of what comes out.
+Of a value only its name is known and, where the signature says it, how many dimensions it has;
+sizes are values too, so that a twin serves every shape. custom.py makes operators of what comes out.
 """
 from __future__ import annotations
 

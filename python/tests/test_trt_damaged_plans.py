@@ -12,19 +12,29 @@ from trt_nets import Recorder, plan_of, random
 
 
 def rich_plan(*flags):
-    """A plan with formats, a debug tensor and what the flags add."""
-    def define(network, t):
+    """A plan with formats, a debug tensor, metadata, an assertion and what the flags add."""
+    def define(network, t, few):
+        less_than(network, few, 9).metadata = "few"
         t.allowed_formats = 1 << int(trt.TensorFormat.CHW4)
         conv = network.add_convolution_nd(t, 4, (3, 3), random(4, 3, 3, 3)).get_output(0)
         network.mark_debug(conv)
         return network.add_activation(conv, trt.ActivationType.RELU)
 
-    data, logger = plan_of(define, {"x": (trt.float32, (-1, 3, 6, 6))}, flags=flags,
-                           profile={"x": ((1, 3, 6, 6), (1, 3, 6, 6), (2, 3, 6, 6))})
+    data, logger = plan_of(define, {"x": (trt.float32, (-1, 3, 6, 6)), "few": (trt.float32, (-1,))},
+                           flags=flags, profile={"x": ((1, 3, 6, 6), (1, 3, 6, 6), (2, 3, 6, 6)),
+                                                 "few": ((1,), (2,), (20,))})
     assert data is not None, logger.errors
     _, _, length = plans._FIXED.unpack_from(data)
     body = bytes(data)[plans._FIXED.size:]
     return json.loads(body[:length]), body[length:]
+
+
+def less_than(network, tensor, most):
+    """An assertion that a vector has fewer elements."""
+    limit = network.add_constant((1,), np.array([most], np.int64)).get_output(0)
+    size = network.add_shape(tensor).get_output(0)
+    less = network.add_elementwise(size, limit, trt.ElementWiseOperation.LESS)
+    return network.add_assertion(less.get_output(0), "too many")
 
 
 def sealed(head, rest):
@@ -67,7 +77,11 @@ def used(data):
         engine.get_tensor_shape(name)
         engine.get_tensor_format_desc(name)
     engine.get_engine_stat(trt.EngineStat.TOTAL_WEIGHTS_SIZE)
-    engine.create_execution_context()
+    context = engine.create_execution_context()
+    if context is not None and "few" in engine:
+        context.set_input_shape("few", (2,))
+        context.set_input_shape("x", (1, 3, 6, 6))
+        assert not context.execute_async_v3(0)  # no addresses are set
     if engine.refittable:
         refitter = trt.Refitter(engine, logger)
         refitter.get_missing()

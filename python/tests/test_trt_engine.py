@@ -388,3 +388,59 @@ def test_a_strongly_typed_network_refuses_type_flags():
     config.set_flag(trt.BuilderFlag.FP16)
     assert builder.build_serialized_network(network, config) is None
     assert "strongly typed" in logger.errors[-1]
+
+
+def test_an_engine_whose_types_the_api_lacks_is_refused():
+    ports = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, [3]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", ports[:1], ports[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    engine = lathe.build(model, tune=False, timing_cache=False)
+    logger = Recorder()
+    assert trt.Runtime(logger).deserialize_cuda_engine(engine.serialize()) is None
+    assert "tensor 'x'" in logger.errors[-1] and "f64" in logger.errors[-1]
+
+
+@pytest.mark.parametrize("held, shown", [("DOUBLE", "FLOAT"), ("UINT16", "INT64"),
+                                         ("INT16", "INT64")])
+def test_a_parser_shows_types_that_the_api_lacks_as_what_holds_them(held, shown):
+    kind = getattr(TensorProto, held)
+    made = helper.tensor_dtype_to_np_dtype(kind)
+    w = np.array([1, 2, 3], made)
+    ports = [helper.make_tensor_value_info(name, kind, [2, 3]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Max", ["x", "w"], ["y"])], "g", ports[:1],
+                              ports[1:], [numpy_helper.from_array(w, "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    logger = Recorder()
+    builder = trt.Builder(logger)
+    network = builder.create_network(0)
+    assert trt.OnnxParser(network, logger).parse(model.SerializeToString())
+    kind = getattr(trt.DataType, shown)
+    assert network.get_input(0).dtype == network.get_output(0).dtype == kind
+    engine = builder.build_engine_with_config(network, builder.create_builder_config())
+    x = np.array([[0, 5, 2], [9, 0, 4]], trt.nptype(kind))
+    np.testing.assert_array_equal(run_engine(engine, {"x": x})["y"], np.maximum(x, w))
+
+
+def test_weights_of_doubles_are_shown_as_floats():
+    w = np.random.default_rng(8).standard_normal((2, 3, 1, 1))
+    ports = [helper.make_tensor_value_info("x", TensorProto.DOUBLE, [1, 3, 4, 4]),
+             helper.make_tensor_value_info("y", TensorProto.DOUBLE, [1, 2, 4, 4])]
+    graph = helper.make_graph([helper.make_node("Conv", ["x", "w"], ["y"])], "g", ports[:1],
+                              ports[1:], [numpy_helper.from_array(w, "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    network = trt.Builder(Recorder()).create_network(0)
+    assert trt.OnnxParser(network, Recorder()).parse(model.SerializeToString())
+    conv = network.get_layer(0)
+    conv.__class__ = trt.IConvolutionLayer
+    np.testing.assert_array_equal(conv.kernel, w.ravel().astype(np.float32))
+
+
+def test_complex_inputs_are_an_error_of_the_parser():
+    ports = [helper.make_tensor_value_info(name, TensorProto.COMPLEX64, [3]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", ports[:1],
+                              ports[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    logger = Recorder()
+    parser = trt.OnnxParser(trt.Builder(logger).create_network(0), logger)
+    assert not parser.parse(model.SerializeToString()) and parser.num_errors == 1
+    assert "input 'x'" in parser.get_error(0).desc()

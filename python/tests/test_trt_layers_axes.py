@@ -350,3 +350,39 @@ def test_a_cache_that_others_read_too_is_no_alias():
     plan, logger = plan_of(define, ports)
     engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
     assert [engine.get_aliased_input_tensor(name) for name in engine] == [None] * 5
+
+
+def test_assertions_about_sizes_are_checked_before_a_run():
+    def define(net, x, y):
+        def size(t, d):
+            place = net.add_constant((1,), np.array([d], np.int32)).get_output(0)
+            return net.add_gather(net.add_shape(t).get_output(0), place, 0).get_output(0)
+
+        twice = net.add_elementwise(size(x, 0), size(x, 0), trt.ElementWiseOperation.SUM)
+        same = net.add_elementwise(twice.get_output(0), size(y, 0),
+                                   trt.ElementWiseOperation.EQUAL)
+        net.add_assertion(same.get_output(0), "y has two rows for each of x")
+        return [net.add_unary(t, trt.UnaryOperation.NEG) for t in (x, y)]
+
+    plan, logger = plan_of(define, {"x": (trt.float32, (-1, 3)), "y": (trt.float32, (-1, 3))},
+                           profile={"x": ((2, 3),) * 3, "y": ((1, 3), (4, 3), (8, 3))})
+    assert not [m for s, m in logger.messages if s <= trt.Logger.WARNING]
+    engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
+    context, x = engine.create_execution_context(), random(2, 3)
+    np.testing.assert_array_equal(run_engine(engine, {"x": x, "y": random(4, 3)}, context)["y0"],
+                                  -x)
+    assert context.set_input_shape("y", (5, 3)) and not context.execute_async_v3(0)
+    assert "y has two rows for each of x" in logger.errors[-1]
+
+
+def test_assertions_about_data_are_said_to_be_unchecked():
+    def define(net, x):
+        most = net.add_reduce(x, trt.ReduceOperation.MAX, 1, True).get_output(0)
+        limit = net.add_constant((1,), np.array([5], np.float32)).get_output(0)
+        less = net.add_elementwise(most, limit, trt.ElementWiseOperation.LESS)
+        net.add_assertion(less.get_output(0), "below 5")
+        return net.add_unary(x, trt.UnaryOperation.NEG)
+
+    plan, logger = plan_of(define, {"x": (trt.float32, (4,))})
+    assert plan is not None
+    assert any("is not checked: below 5" in m for _, m in logger.messages)

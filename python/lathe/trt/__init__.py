@@ -95,12 +95,13 @@ _deprecations.install(globals())
 globals().update(SHORT_TYPES)
 tensorrt = _sys.modules[__name__]  # programs also write trt.tensorrt.ICudaEngine
 
-_HIDDEN = {"adders", "algorithms", "builder", "calibrators", "config", "context", "debug",
-           "deprecations", "dims", "dtypes", "engine", "enum_base", "enums", "enums_build",
-           "enums_network", "enums_runtime", "events", "formats", "inspector", "interface", "layers", "legacy",
-           "logger", "lowering", "memory", "network", "observers", "parsed", "parser", "plan",
-           "plugins", "profile", "progress", "recipe", "refitter", "runtime", "stripped", "support",
-           "tensor", "timing_cache", "unroll", "weights", "ENUMS", "SHORT_TYPES", "LAYERS"}
+_HIDDEN = {"ENUMS", "LAYERS", "SHORT_TYPES", "adders", "algorithms", "assertions", "builder",
+           "calibrators", "config", "context", "debug", "deprecations", "dims", "dtypes", "engine",
+           "enum_base", "enums", "enums_build", "enums_network", "enums_runtime", "events",
+           "formats", "inspector", "interface", "layers", "legacy", "logger", "lowering", "memory",
+           "network", "observers", "parsed", "parser", "plan", "plugins", "profile", "progress",
+           "recipe", "refitter", "runtime", "sizes", "stripped", "support", "tensor",
+           "timing_cache", "unroll", "weights"}
 __all__ = [name for name in globals() if not name.startswith("_") and name not in _HIDDEN]
 
 

@@ -170,7 +170,7 @@ class Builder(Managed):
                     layouts=low.layouts, debug_sync=config.get_flag(F.DEBUG),
                     strip=config.get_flag(F.STRIP_PLAN), max_batch=self._max_batch(network),
                     shape_inputs=low.shape_inputs, metadata=network._metadata(),
-                    aliases=network._aliases())
+                    aliases=network._aliases(), assertions=low.assertions)
         unfused = self._unfused(plan, network, config, cache) if network._debug_unfused else ()
         plan.debug = network._mark_debug_outputs(low, unfused)
         cache = self._build_all(plan, low.net.finish(), network, config, cache)

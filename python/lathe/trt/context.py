@@ -291,12 +291,20 @@ class IExecutionContext(Managed, ContextDebug, ContextShapeInputs):
         if missing:
             self._report(f"no shape is set for {', '.join(missing)}")
             return None
+        if self._dirty:
+            self._check_assertions(current)
         for name, allocator in self._allocators.items():
             self._allocate(name, allocator, stream)
         if self._dirty:
             self._bind(current)
             self._dirty = False
         return current.session
+
+    def _check_assertions(self, current):
+        for assertion in self._engine._plan.assertions:
+            if not assertion.holds(current.shapes):
+                raise ValueError(f"assertion '{assertion.layer}' does not hold for the inputs' "
+                                 f"shapes: {assertion.message}")
 
     def _allocate(self, name, allocator, stream):
         shape, size = self.get_tensor_shape(name), max(self._bytes(name), 1)

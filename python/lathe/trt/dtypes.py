@@ -74,6 +74,16 @@ def from_lathe(name):
     return found
 
 
+def shown(name):
+    """The DataType that programs see for Lathe's name of a type, which holds its values or, of
+    doubles, nearly so. TypeError for text and complex numbers."""
+    if name in _FROM_LATHE:
+        return _FROM_LATHE[name]
+    if name == "f64":
+        return DataType.FLOAT
+    return DataType.INT64 if name[0] in "iu" else from_lathe(name)
+
+
 def byte_size(dtype, elements):
     """Bytes that `elements` elements take, packed."""
     return (_BITS[dtype] * elements + 7) // 8

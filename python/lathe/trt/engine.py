@@ -65,7 +65,10 @@ class _Tensor:
 
     def __init__(self, port, mode, layout):
         self.name, self.mode, self.layout = port.name, mode, layout
-        self.dtype = dtypes.from_lathe(port.type)
+        try:
+            self.dtype = dtypes.from_lathe(port.type)
+        except TypeError as error:
+            raise InputError(f"tensor '{port.name}': {error}") from error
         self.shape = tuple(s if isinstance(s, int) else -1 for s in self.own_shape(port.shape))
         if layout is not None and self.memory_shape(self.own_shape(port.shape)) != list(
                 port.shape):
@@ -115,6 +118,11 @@ class ICudaEngine(Managed):
         self._names = list(self._tensors)
         if len(self._hidden) != len(ports):
             raise InputError("the plan is damaged: the engine lacks debug tensors")
+        for name, d in (at for a in self._plan.assertions for at in a.symbols.values()):
+            known = self._tensors.get(name)
+            if known is None or known.mode != TensorIOMode.INPUT or not 0 <= d < len(known.shape):
+                raise InputError(f"the plan is damaged: an assertion is about dimension {d} of "
+                                 f"'{name}'")
         for core in self._cores[1:]:
             for port in (*core.inputs(), *core.outputs()):
                 if port.name not in known:
@@ -282,7 +290,7 @@ class ICudaEngine(Managed):
         """Bytes of weights: all, or those that the plan was built to leave out."""
         recipe = self._plan.recipe
         strippable = weights_of(recipe) if recipe is not None else {}
-        sizes = {v["constant"]: dtypes.byte_size(dtypes.from_lathe(v["dtype"]),
+        sizes = {v["constant"]: dtypes.byte_size(dtypes.shown(v["dtype"]),
                                                  math.prod(v["shape"]))
                  for v in (recipe or {"values": ()})["values"] if v.get("constant") in strippable}
         if EngineStat(stat) == EngineStat.STRIPPED_WEIGHTS_SIZE:

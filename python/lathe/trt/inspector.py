@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """EngineInspector: what an engine is made of, in the JSON that programs read."""
-import ast
 import json
-import operator
 import re
 import types
 import zlib
 
 from .enums import LayerInformationFormat
 from .interface import Interface
+from .sizes import size_of
 from .support import Setting
 
 _TENSOR = re.compile(r"(\w+)\[([^\]]*)\](?:@(\w+))?")
@@ -38,36 +37,6 @@ def _operand(name, dtype, sizes, layout, symbols):
     dims = [size_of(s.strip(), symbols) for s in _outer(sizes) if s.strip()]
     return {"Name": name, "Location": "Device", "Dimensions": dims,
             "Format/Datatype": f"{_ORDERS.get(layout, layout)} {_FORMATS.get(dtype, dtype)} format"}
-
-
-_FUNCTIONS = {"floordiv": lambda a, b: a // b, "ceildiv": lambda a, b: -(-a // b),
-              "mod": lambda a, b: a % b, "min": min, "max": max}
-_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul}
-
-
-def size_of(text, symbols):
-    """The number of a dimension, "2*N" or "floordiv(H, 2)", at the symbols' sizes; -1 where it is
-    not known."""
-    try:
-        return _evaluate(ast.parse(text, mode="eval").body, symbols)
-    except (ArithmeticError, LookupError, MemoryError, RecursionError, SyntaxError, TypeError,
-            ValueError):
-        return -1
-
-
-def _evaluate(node, symbols):
-    if isinstance(node, ast.Constant) and type(node.value) is int:
-        return node.value
-    if isinstance(node, ast.Name):
-        return symbols[node.id]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_evaluate(node.operand, symbols)
-    if isinstance(node, ast.BinOp):
-        parts = _evaluate(node.left, symbols), _evaluate(node.right, symbols)
-        return _OPERATORS[type(node.op)](*parts)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return _FUNCTIONS[node.func.id](*(_evaluate(a, symbols) for a in node.args))
-    raise TypeError
 
 
 def _outer(sizes):

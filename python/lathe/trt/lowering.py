@@ -36,6 +36,7 @@ class Lowering:
         self.turns = {}  # ILoop -> turn, of those that are being unrolled
         self.unrolled, self.unrolled_layers = {}, 0  # results of loops; what they made
         self.weights = {}  # (layer name, role) -> name of a constant
+        self.assertions = []  # about sizes
         self.layouts = {}  # name of an input or output -> Layout, where it is not linear
         self.shape_tensors = frozenset()  # inputs that are, and by name what they are
         self.shape_inputs = {}

@@ -318,8 +318,10 @@ class INetworkDefinition(Managed, Adders, NetworkDebug):
         taken = set()
         for tensor in self._outputs:
             value = low.value(tensor)
-            if tensor._dtype is not None and not tensor.is_network_input:
-                value = low.cast(value, dtypes.to_lathe(tensor._dtype))
+            if not tensor.is_network_input:
+                kind = tensor._dtype
+                kind = dtypes.shown(low.info(value).dtype) if kind is None else kind
+                value = low.cast(value, dtypes.to_lathe(kind))
             value = low.as_bound(tensor, value)
             if value in taken or value.kind != "result":
                 value = low.onnx("Identity", [value])

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from ..errors import UnsupportedError
 from ..network import Network
 from . import dtypes
 from . import enums as e
@@ -157,6 +158,8 @@ class ParsedModel:
         net = low.net
         retyped = any(t._dtype not in (None, t._declared[0]) or t._name != t._origin
                       for t in trt_network._inputs)
+        retyped = retyped or any(dtypes.to_lathe(t._declared[0]) != values[t._origin].dtype
+                                 for t in trt_network._inputs if t._origin is not None)
         added = any(t._origin is None for t in trt_network._inputs)
         formatted = low.final and any(Layout.of(t, list(t.shape)) for t in trt_network._inputs)
         for tensor in trt_network._inputs:
@@ -197,11 +200,11 @@ def _merged(tensor, value):
 
 
 def _api_type(value):
-    """The DataType of an input; doubles and unsigned ones are shown as what holds them."""
+    """The DataType of an input."""
     try:
-        return dtypes.from_lathe(value.dtype)
-    except TypeError:
-        return {"f64": e.DataType.FLOAT}.get(value.dtype, e.DataType.INT64)
+        return dtypes.shown(value.dtype)
+    except TypeError as error:
+        raise UnsupportedError(f"input '{value.name}': {error}") from error
 
 
 def _weights(node, operands):
@@ -217,12 +220,15 @@ class _Deferred(Weights):
     """Weights of a model's constant, copied when they are first read."""
 
     def __init__(self, value):
-        super().__init__(dtypes.from_lathe(value.dtype))
+        super().__init__(dtypes.shown(value.dtype))
         self._value, self._size = value, int(np.prod(value.shape))
 
     def _bits(self):
         if self._owner is None:
-            self._owner = np.ascontiguousarray(self._value.numpy())
+            own = self._value.numpy()
+            if self._value.dtype != dtypes.to_lathe(self._dtype):
+                own = own.astype(dtypes.nptype(self._dtype))
+            self._owner = np.ascontiguousarray(own)
         return super()._bits()
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from .. import _core
 from ..errors import InputError
 from . import recipe
+from .assertions import Assertion
 from .debug import DebugTensor
 from .formats import Layout
 from .shape_inputs import ShapeInput, port_shape
@@ -50,6 +51,7 @@ class Plan:
     shape_inputs: dict = field(default_factory=dict)  # ShapeInput of each input that is one
     metadata: dict = field(default_factory=dict)  # layer: the program's text, for the inspector
     aliases: dict = field(default_factory=dict)  # output: the input in whose memory it may lie
+    assertions: list = field(default_factory=list)  # Assertions, about sizes
 
     @property
     def lacks_weights(self):
@@ -61,7 +63,8 @@ class Plan:
         without_weights = self.lacks_weights or without_weights and self.recipe is not None
         recipe = self.recipe if with_recipe or without_weights else None
         bare = not (recipe or self.layouts or self.debug or self.debug_sync or self.max_batch > 1
-                    or self.shape_inputs or self.metadata or self.aliases)
+                    or self.shape_inputs or self.metadata or self.aliases
+                    or self.assertions)
         if len(self.profiles) == 1 and bare:
             return self.profiles[0].engine
         profiles = [_stripped(p) for p in self.profiles] if without_weights else self.profiles
@@ -76,7 +79,7 @@ class Plan:
                 "debug": [tensor.to_json() for tensor in self.debug],
                 "debug_sync": self.debug_sync, "strip": self.strip, "max_batch": self.max_batch,
                 "facts": [p.facts for p in profiles], "metadata": self.metadata,
-                "aliases": self.aliases,
+                "aliases": self.aliases, "assertions": [a.to_json() for a in self.assertions],
                 "shape_inputs": {n: known.to_json() for n, known in self.shape_inputs.items()}}
         text = json.dumps(head, sort_keys=True).encode()
         digest = hashlib.sha256(text)
@@ -123,7 +126,8 @@ def read(data):
         if head["version"] != _VERSION:
             raise InputError(f"the plan has version {head['version']}, expected {_VERSION}")
         return _assembled(head, body[length:])
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError,
+            ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"the plan is damaged: {error}") from error
@@ -158,8 +162,9 @@ def _assembled(head, body):
     layouts = {name: Layout.from_json(facts) for name, facts in head.get("formats", {}).items()}
     debug = [DebugTensor.from_json(facts) for facts in head.get("debug", [])]
     sizes = {name: ShapeInput.from_json(f) for name, f in head.get("shape_inputs", {}).items()}
+    assertions = [Assertion.from_json(facts) for facts in head.get("assertions", [])]
     metadata, aliases = ({str(k): str(v) for k, v in head.get(what, {}).items()}
                          for what in ("metadata", "aliases"))
     return Plan(profiles, head["name"], head["recipe"], rest, cache, layouts, debug,
                 bool(head.get("debug_sync")), bool(head.get("strip")),
-                max(int(head.get("max_batch", 1)), 1), sizes, metadata, aliases)
+                max(int(head.get("max_batch", 1)), 1), sizes, metadata, aliases, assertions)

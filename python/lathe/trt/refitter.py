@@ -4,6 +4,7 @@ compiled again from what its plan carries, with the measurements of its build: t
 import numpy as np
 
 from .. import _core
+from .._arrays import numpy_type
 from .._default_device import engine_device
 from ..errors import Error, InputError
 from . import dtypes, recipe
@@ -104,8 +105,11 @@ class Refitter(Interface):
         constant = self._constants.get(weights_name)
         if constant is None:
             return Weights()
-        dtype = dtypes.from_lathe(constant["dtype"])
-        bits = np.frombuffer(self._engine._plan.blobs[constant["blob"]], dtypes.numpy_bits(dtype))
+        dtype, blob = dtypes.shown(constant["dtype"]), self._engine._plan.blobs[constant["blob"]]
+        if dtypes.to_lathe(dtype) == constant["dtype"]:
+            bits = np.frombuffer(blob, dtypes.numpy_bits(dtype))
+        else:
+            bits = np.frombuffer(blob, numpy_type(constant["dtype"])).astype(dtypes.nptype(dtype))
         weights = Weights(dtype, bits.ctypes.data, bits.size)
         weights._owner = bits
         return weights
@@ -119,7 +123,7 @@ class Refitter(Interface):
         constant = self._constants.get(weights_name)
         if constant is None:
             return Weights(dtypes.DataType.FLOAT, 0, -1)
-        return Weights(dtypes.from_lathe(constant["dtype"]), 0,
+        return Weights(dtypes.shown(constant["dtype"]), 0,
                        int(np.prod(constant["shape"], dtype=np.int64)))
 
     def set_dynamic_range(self, tensor_name, range):
@@ -162,12 +166,24 @@ class Refitter(Interface):
         with CacheFile(ITimingCache(plan.cache)) as cache:
             engines = [_core.Engine.build(model, self._options(profile, cache.path),
                                           None).serialize() for profile in plan.profiles]
-        for profile, engine in zip(plan.profiles, engines):
-            profile.engine, profile.facts = engine, None
+        self._exchange(plan.profiles, [(engine, None) for engine in engines])
         for name, data in replaced.items():
             plan.blobs[self._constants[name]["blob"]] = data
-        self._engine._load()
         self._engine._generation += 1
+
+    def _exchange(self, profiles, fresh):
+        """Opens other engines for the profiles; those that there were where one is refused."""
+        def load(parts):
+            for profile, (engine, facts) in zip(profiles, parts):
+                profile.engine, profile.facts = engine, facts
+            self._engine._load()
+
+        before = [(profile.engine, profile.facts) for profile in profiles]
+        try:
+            load(fresh)
+        except Error:
+            load(before)
+            raise
 
     def _bytes(self, name, weights):
         """The elements on the host, of the engine's type."""

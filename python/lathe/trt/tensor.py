@@ -70,7 +70,7 @@ class ITensor(Interface):
         if self._declared is not None:
             return self._declared[0]
         known = self._network._infer(self)
-        return DataType.FLOAT if known is None else dtypes.from_lathe(known.dtype)
+        return DataType.FLOAT if known is None else dtypes.shown(known.dtype)
 
     @dtype.setter
     def dtype(self, dtype):

@@ -199,7 +199,8 @@ class ICastLayer(ILayer):
 
 
 class IAssertionLayer(ILayer):
-    """A condition that must hold; checked at build where it is known then."""
+    """A condition that must hold: checked at build where it is known then, before each run where it
+    is about the inputs' sizes."""
 
     TYPE, TITLE, OUTPUTS = LayerType.ASSERTION, "Assertion", 0
 
@@ -210,6 +211,14 @@ class IAssertionLayer(ILayer):
         if contents is not None and not np.all(contents):
             raise ValueError(f"assertion failed: {self.message}")
         if contents is None and low.final:
+            self._leave_to_the_run(low)
+        return []
+
+    def _leave_to_the_run(self, low):
+        from ..assertions import assertion
+        made = assertion(low, self)
+        if made is not None:
+            low.assertions.append(made)
+        else:
             self._state.network._warn(f"layer '{self.name}': the condition depends on data and is "
                                       f"not checked: {self.message}")
-        return []
