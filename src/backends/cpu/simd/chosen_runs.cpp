@@ -96,9 +96,8 @@ int64_t ChosenRuns::find(const Index* indices, int64_t* table, int64_t begin, in
 Status ChosenRuns::find(const void* indices, int64_t* table) const {
   std::atomic<int64_t> first{kNone};
   parallel_for(count_, grain(4), [&](int64_t begin, int64_t end) {
-    const int64_t wrong =
-        is_i32_ ? find(static_cast<const int32_t*>(indices), table, begin, end)
-                : find(static_cast<const int64_t*>(indices), table, begin, end);
+    const int64_t wrong = is_i32_ ? find(static_cast<const int32_t*>(indices), table, begin, end)
+                                  : find(static_cast<const int64_t*>(indices), table, begin, end);
     int64_t known = first.load();
     while (wrong < known && !first.compare_exchange_weak(known, wrong)) {
     }
@@ -116,10 +115,11 @@ void ChosenRuns::gather(const void* x, const int64_t* table, void* y) const {
   const Move move = move_of(length);
   const auto* from = static_cast<const std::byte*>(x);
   auto* to = static_cast<std::byte*>(y);
-  parallel_for(count_, grain(2 + static_cast<double>(length) / 16), [&](int64_t begin, int64_t end) {
-    for (int64_t run = begin; run < end; ++run)
-      move(to + static_cast<size_t>(run) * length, from + table[run] * bytes_, length);
-  });
+  parallel_for(count_, grain(2 + static_cast<double>(length) / 16),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t run = begin; run < end; ++run)
+                   move(to + static_cast<size_t>(run) * length, from + table[run] * bytes_, length);
+               });
 }
 
 void ChosenRuns::scatter(const void* updates, const int64_t* table, void* y) const {

@@ -29,7 +29,8 @@ class PreparedScatter : public Prepared {
 };
 
 Support supports(const OpInstance& op, const DeviceInfo&) {
-  if (op.attrs.text("reduction") != "none") return Support::no("updates replace, nothing is reduced");
+  if (op.attrs.text("reduction") != "none")
+    return Support::no("updates replace, nothing is reduced");
   return has_plain_rows(op);
 }
 
