@@ -349,6 +349,11 @@ class Shape:
     def __add__(self, other: Any) -> tuple:
         return (*self, *other)
 
+    def __eq__(self, other: Any) -> bool:
+        raise TypeError("a twin cannot branch on sizes: they differ from run to run")
+
+    __hash__ = None
+
 
 class Size(Value):
     """A size, or what is calculated of sizes: a vector of one integer."""

@@ -126,6 +126,7 @@ def test_attributes_are_calculated_with_too():
     (lambda x: x.partition(2), r"\.partition has no counterpart.*reshape"),
     (lambda x: np.fft.fft(x), "numpy.fft has no counterpart"),
     (lambda x: x if x.shape[0] > 3 else -x, "numpy.where"),
+    (lambda x: x if x.shape == (2, 3) else -x, "branch on sizes"),
     (lambda x: x.astype("complex64"), "complex64"),
     (lambda x: x + np.zeros(9999), "9999 elements"),
 ])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nothing is left behind by 100,000 calls."""
 import gc
+import subprocess
 import sys
 
 import networks
@@ -74,3 +75,32 @@ def test_engines_leave_nothing():
     data = lathe.build(networks.relu(), tune=False, timing_cache=False).serialize()
     left_bytes, left_blocks = repeat(lambda: lathe.load(data), 1000)
     assert left_blocks < 1000 and left_bytes < 8 << 20
+
+
+def test_a_program_that_destroys_nothing_ends_quietly():
+    program = """
+import numpy as np
+import lathe.trt as trt
+from lathe.cuda.bindings import runtime as cudart
+builder = trt.Builder(trt.Logger())
+network = builder.create_network()
+x = network.add_input("x", trt.float32, (4,))
+network.mark_output(network.add_identity(x).get_output(0))
+engine = builder.build_engine_with_config(network, builder.create_builder_config())
+context = engine.create_execution_context()
+_, stream = cudart.cudaStreamCreate()
+_, memory = cudart.cudaMalloc(32)
+for k, name in enumerate(engine):
+    context.set_tensor_address(name, memory + 16 * k)
+context.execute_async_v3(stream)
+cudart.cudaStreamBeginCapture(stream, cudart.cudaStreamCaptureMode.cudaStreamCaptureModeGlobal)
+context.execute_async_v3(stream)
+_, graph = cudart.cudaStreamEndCapture(stream)
+_, executable = cudart.cudaGraphInstantiate(graph, 0)
+_, event = cudart.cudaEventCreate()
+cudart.cudaGraphLaunch(executable, stream)
+print("done")
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
+                           timeout=120)
+    assert (ended.returncode, ended.stdout.split()[-1], ended.stderr) == (0, "done", "")
