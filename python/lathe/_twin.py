@@ -2,7 +2,7 @@
 """Writes a NumPy function down as lines of ONNX operators, by calling it once with stand-ins.
 
 Of a value only its name is known and, where the signature says it, how many dimensions it has;
-sizes are values too, so that a twin serves every shape. custom.py makes operators of what comes out.
+sizes are values too, so that a twin serves every shape. custom.py makes operators of it.
 """
 from __future__ import annotations
 

@@ -130,8 +130,13 @@ def test_profiles_check_their_order():
     profile = trt.Builder(trt.Logger()).create_optimization_profile()
     profile.set_shape("x", (1, 3), (2, 3), (4, 3))
     assert profile.get_shape("x") == [(1, 3), (2, 3), (4, 3)] and profile
-    with pytest.raises(ValueError, match="min <= opt <= max"):
-        profile.set_shape(input="x", min=(2,), opt=(1,), max=(3,))
+    for kind in (ValueError, RuntimeError):
+        with pytest.raises(kind, match="min <= opt <= max"):
+            profile.set_shape(input="x", min=(2,), opt=(1,), max=(3,))
+    config = trt.Builder(trt.Logger()).create_builder_config()
+    assert [config.add_optimization_profile(profile) for _ in range(2)] == [0, 1]
+    with pytest.raises(TypeError, match="expected an IOptimizationProfile"):
+        config.add_optimization_profile(None)
 
 
 def test_a_plain_logger_filters_and_a_program_may_bring_its_own(capsys):

@@ -3,6 +3,7 @@
 from . import enums as e
 from .calibrators import REFUSAL as NO_CALIBRATION
 from .interface import Managed
+from .profile import IOptimizationProfile
 from .support import Accepted, OneOf, RefusedAtBuild, Setting, warn
 from .timing_cache import ITimingCache, is_cache
 
@@ -178,7 +179,10 @@ class IBuilderConfig(Managed):
     # --- profiles
 
     def add_optimization_profile(self, profile):
-        """Its index; -1 where it is not valid."""
+        """Its index."""
+        if not isinstance(profile, IOptimizationProfile):
+            raise TypeError("add_optimization_profile: expected an IOptimizationProfile, got "
+                            f"{type(profile).__name__}")
         self._profiles.append(profile)
         return len(self._profiles) - 1
 

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Optimization profiles: the shapes that an engine is for."""
+from ..errors import InputError
 from .dims import Dims, as_dims
 from .interface import Interface
 from .support import Accepted
+
+
+class ProfileError(InputError, RuntimeError):
+    """Shapes that do not fit each other: TensorRT raises a RuntimeError, and Lathe a ValueError."""
 
 
 class IOptimizationProfile(Interface):
@@ -14,7 +19,7 @@ class IOptimizationProfile(Interface):
         self._shapes, self._values = {}, {}
 
     def set_shape(self, input, min, opt, max):
-        """Shapes of an input: ValueError unless min <= opt <= max everywhere."""
+        """Shapes of an input: ProfileError unless min <= opt <= max everywhere."""
         low, best, high = (tuple(as_dims(shape)) for shape in (min, opt, max))
         self._check(input, low, best, high)
         self._shapes[str(input)] = (low, best, high)
@@ -36,11 +41,11 @@ class IOptimizationProfile(Interface):
     @staticmethod
     def _check(name, low, best, high):
         if not len(low) == len(best) == len(high):
-            raise ValueError(f"profile of '{name}': min {low}, opt {best} and max {high} differ in "
-                             "length")
+            raise ProfileError(f"profile of '{name}': min {low}, opt {best} and max {high} differ "
+                               "in length")
         if not all(a <= b <= c for a, b, c in zip(low, best, high)):
-            raise ValueError(f"profile of '{name}': expected min <= opt <= max, got {low}, {best}, "
-                             f"{high}")
+            raise ProfileError(f"profile of '{name}': expected min <= opt <= max, got {low}, "
+                               f"{best}, {high}")
 
     def __bool__(self):
         return True
