@@ -29,6 +29,7 @@ const Tactic& gemm_matmul() {
       .supports = supports,
       .configs = configs,
       .load = load,
+      .version = 2,
   };
   return tactic;
 }

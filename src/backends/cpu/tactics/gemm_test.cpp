@@ -101,6 +101,7 @@ TEST(Gemm, ProductsFuseAnyEpilogueAndPrologue) {
            "(a:f32, b:f32, c:f32, r:f32, x:f32) -> max(a, 0)",
            "(a:f32, b:f32, c:f32, r:f32, x:f32) -> add(x, mul(add(a, b), c))",
            "(a:f32, b:f32, c:f32, r:f32, x:f32) -> cast(mul(a, r), bf16)",
+           "(a:f32, b:f32, c:f32, r:f32, x:f32) -> max(cast(a, f16), 0:f16)",
        }) {
     check(gemm_matmul(), fused(op, text, {whole, vector, row}));
   }
@@ -127,6 +128,7 @@ TEST(Gemm, PixelsAreReadWhereTheyLie) {
            "(a:f32, b:f32, g:f32, c:f32, x:f32) -> max(add(a, b), 0)",
            "(a:f32, b:f32, g:f32, c:f32, x:f32) -> add(x, mul(mul(a, g), c))",
            "(a:f32, b:f32, g:f32, c:f32, x:f32) -> cast(a, bf16)",
+           "(a:f32, b:f32, g:f32, c:f32, x:f32) -> max(cast(a, bf16), 0:bf16)",
        }) {
     check(gemm_conv(), fused(op, text, {whole, gate, vector}));
   }
