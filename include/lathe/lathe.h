@@ -15,7 +15,8 @@
 //
 // Nothing throws. Model and Engine are shared handles to immutable things: copy them freely, use
 // them from any thread. A Session belongs to one thread at a time; sessions of one engine run in
-// parallel. The same inputs, engine and thread count give the same bits.
+// parallel. The same inputs, engine and thread count give the same bits. A handle that was never
+// filled or was moved from answers with InvalidInput, or with nothing.
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -66,7 +67,7 @@ struct BuildOptions {
   std::string device = "cpu";
   bool fp16 = false, bf16 = false, tf32 = false;
   std::map<std::string, ShapeRange> shapes;  // inputs not named accept every size, tuned at 1
-  int threads = 0;                           // 0: what the container may use
+  int threads = 0;                           // 1 to 1024; 0: what the container may use
   int64_t workspace_bytes = -1;              // -1: no limit
   std::string timing_cache;  // file; "": the user's cache folder; "none": memory only
   bool tune = true;
@@ -166,7 +167,7 @@ class LATHE_API Engine {
   Result<int64_t> device_memory_size() const;
 
   struct OpenOptions {
-    int threads = 0;
+    int threads = 0;  // 1 to 1024; 0: what the container may use
     // CUstream to run on, borrowed for the session's life; null: one of its own.
     void* cuda_stream = nullptr;
     bool poison = false;
@@ -188,7 +189,7 @@ class LATHE_API Session {
   Status set_shape(std::string_view input, std::span<const int64_t> sizes);
   Status set_input(std::string_view input, const Tensor& tensor);  // copied
   // The caller's memory, used in place until rebound; `on_device`: a GPU pointer of the engine's
-  // device.
+  // device. Null: the session's own again, and an input must be given anew.
   Status bind_input(std::string_view input, const void* data, size_t bytes, bool on_device = false);
   Status bind_output(std::string_view output, void* data, size_t bytes, bool on_device = false);
   // As set, or as the engine has it where it is fixed; InvalidInput before that.
@@ -212,6 +213,7 @@ class LATHE_API Session {
   // into the caller's graph; run once at these shapes before. CPU engines: the same as run().
   Status enqueue();
   // Queues a run and returns; `done` is called from a thread of Lathe's when it ends (may be null).
+  // The session is still busy inside `done`, and refuses every call there.
   Status run_async(void (*done)(void* user, const Status& status), void* user);
   Status wait();  // for what enqueue or run_async began; its status
   Result<Tensor> output(std::string_view output) const;  // a copy

@@ -116,7 +116,7 @@ class LATHE_API Tensor {
   const std::vector<std::string>& strings() const { return strings_; }
   // What a .pb file calls it; empty when it is called nothing.
   const std::string& name() const { return name_; }
-  std::vector<double> to_doubles() const;  // any numeric type
+  std::vector<double> to_doubles() const;  // any real type; of strings and complex numbers: nothing
   // The same values in another numeric type: rounded to nearest, integers saturated.
   Result<Tensor> converted(Type type) const;
 
@@ -131,7 +131,7 @@ class LATHE_API Tensor {
 
 // `.npy` (NumPy) and `.pb` (ONNX TensorProto) files; the content decides, not the name.
 LATHE_API Result<Tensor> read_tensor(const std::string& path);
-LATHE_API Status write_tensor(const std::string& path,
-                              const Tensor& tensor);  // .npy or .pb by name
+// .npy or .pb by the ending, InvalidInput for another one; written beside and renamed.
+LATHE_API Status write_tensor(const std::string& path, const Tensor& tensor);
 
 }  // namespace lathe

@@ -34,6 +34,7 @@ struct EngineState {
 Result<std::shared_ptr<const EngineState>> make_engine_state(Plan plan, OpenDevices devices,
                                                              LoadedEngine::Release release);
 
+Status no_engine();  // what an Engine that holds none answers
 // "no input is named 'x': there are a, b".
 Status no_such_port(const std::vector<PlanPort>& ports, std::string_view name, const char* kind);
 PortInfo port_info(const std::string& name, const TensorType& type);

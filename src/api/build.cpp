@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <system_error>
 
 #include "api/api_state.h"
 #include "api/model_state.h"
@@ -33,9 +35,7 @@ BudgetLimits build_limits(const BuildOptions& options) {
 }
 
 Status check_options(const BuildOptions& options) {
-  if (options.threads < 0)
-    return invalid("threads: {} are given, expected 1 or more, or 0 for what the container may use",
-                   options.threads);
+  LATHE_TRY(check_threads(options.threads));
   if (options.workspace_bytes < -1)
     return invalid("workspace: {} bytes are given, expected 0 or more, or -1 for no limit",
                    options.workspace_bytes);
@@ -108,8 +108,10 @@ Status apply_shapes(const ModelState& model, const BuildOptions& options, LoadOp
       const Range& r = ranges[static_cast<size_t>(d)];
       if (declared[d].is_constant()) {
         if (r.min != declared[d].value() || r.max != r.min) {
-          return invalid("input '{}': dimension {} is given {} to {}, expected {}", name, d, r.min,
-                         r.max, declared[d].value());
+          const std::string given =
+              r.min == r.max ? fmt::format("{}", r.min) : fmt::format("{} to {}", r.min, r.max);
+          return invalid("input '{}': dimension {} is given {}, expected {}", name, d, given,
+                         declared[d].value());
         }
       } else if (r.min == r.max) {
         shape[d] = r.min;
@@ -139,7 +141,15 @@ Result<TimingCache> open_cache(const BuildOptions& options) {
   if (options.timing_cache == "none") return TimingCache();
   const std::string path =
       options.timing_cache.empty() ? default_cache_path() : options.timing_cache;
-  return path.empty() ? Result<TimingCache>(TimingCache()) : TimingCache::open(path);
+  if (path.empty()) return TimingCache();
+  // Before the minutes that measuring takes.
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  if (options.tune && ::access(path.c_str(), F_OK) != 0 &&
+      ::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) {
+    return not_found("timing cache: {}: cannot write: {}", path,
+                     std::generic_category().message(errno));
+  }
+  return TimingCache::open(path);
 }
 
 Status apply_test_settings(const BuildOptions& options, CompileOptions& compile) {
@@ -241,6 +251,7 @@ Result<Engine> build_engine(const ModelState& model, const BuildOptions& options
 }  // namespace
 
 Result<Engine> Engine::build(const Model& model, const BuildOptions& options) {
+  if (model.state_ == nullptr) return invalid("the model is empty: it was not loaded");
   return build_engine(*model.state_, options, [](std::shared_ptr<const EngineState> state) {
     Engine engine;
     engine.state_ = std::move(state);

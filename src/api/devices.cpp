@@ -5,6 +5,7 @@
 #include "api/api_state.h"
 #include "backends/cpu/cpu_device.h"
 #include "backends/cuda/cuda_device.h"
+#include "base/parallel.h"
 
 namespace lathe {
 
@@ -22,6 +23,7 @@ Result<int> cuda_ordinal(const std::string& id) {
 }
 
 Result<OpenDevices> open_devices(const std::string& id, int threads) {
+  LATHE_TRY(check_threads(threads));
   OpenDevices devices;
   devices.host = cpu::make_cpu_device(threads);
   if (id == "cpu") return devices;

@@ -40,7 +40,15 @@ std::vector<int64_t> sizes_at(const Plan& plan, const Shape& shape, int64_t Symb
   return sizes;
 }
 
+// Of an Engine that holds none: nothing at all.
+const Plan& plan_of(const EngineState* state) {
+  static const Plan kNone;
+  return state == nullptr ? kNone : state->loaded->plan();
+}
+
 }  // namespace
+
+Status no_engine() { return invalid("the engine is empty: it was neither built nor loaded"); }
 
 Status no_such_port(const std::vector<PlanPort>& ports, std::string_view name, const char* kind) {
   std::string known;
@@ -97,6 +105,7 @@ Result<Engine> Engine::parse(std::span<const std::byte> bytes,
 }
 
 Result<std::vector<std::byte>> Engine::serialize() const {
+  if (state_ == nullptr) return no_engine();
   return write_engine(state_->loaded->plan());
 }
 
@@ -106,15 +115,17 @@ Status Engine::save(const std::string& path) const {
 }
 
 std::vector<PortInfo> Engine::inputs() const {
-  return port_infos(state_->loaded->plan(), state_->loaded->plan().inputs);
+  const Plan& plan = plan_of(state_.get());
+  return port_infos(plan, plan.inputs);
 }
 std::vector<PortInfo> Engine::outputs() const {
-  return port_infos(state_->loaded->plan(), state_->loaded->plan().outputs);
+  const Plan& plan = plan_of(state_.get());
+  return port_infos(plan, plan.outputs);
 }
 
 std::vector<StepInfo> Engine::steps() const {
   std::vector<StepInfo> infos;
-  const Plan& plan = state_->loaded->plan();
+  const Plan& plan = plan_of(state_.get());
   for (const Step& s : plan.steps) {
     StepInfo info;
     info.name = s.name;
@@ -134,20 +145,21 @@ std::vector<StepInfo> Engine::steps() const {
 }
 
 std::string Engine::device() const {
+  if (state_ == nullptr) return "";
   const DeviceInfo& info = state_->devices.main().info();
   return info.kind == DeviceKind::Cuda ? fmt::format("cuda:{}", info.ordinal) : "cpu";
 }
-std::vector<std::string> Engine::plugins() const { return plugins_needed(state_->loaded->plan()); }
-std::string Engine::model_name() const { return state_->loaded->plan().model; }
-int Engine::nodes_in_model() const { return state_->loaded->plan().nodes_in_model; }
-double Engine::build_seconds() const { return state_->build_seconds; }
+std::vector<std::string> Engine::plugins() const { return plugins_needed(plan_of(state_.get())); }
+std::string Engine::model_name() const { return plan_of(state_.get()).model; }
+int Engine::nodes_in_model() const { return plan_of(state_.get()).nodes_in_model; }
+double Engine::build_seconds() const { return state_ == nullptr ? 0 : state_->build_seconds; }
 std::vector<double> Engine::certified_end_to_end() const {
-  return state_->loaded->plan().end_to_end;
+  return plan_of(state_.get()).end_to_end;
 }
-std::string Engine::graph_text() const { return state_->loaded->plan().graph; }
+std::string Engine::graph_text() const { return plan_of(state_.get()).graph; }
 
 Result<InputProfile> Engine::profile(std::string_view input) const {
-  const Plan& plan = state_->loaded->plan();
+  const Plan& plan = plan_of(state_.get());
   for (const PlanPort& p : plan.inputs) {
     if (p.name != input) continue;
     const Shape& shape = plan.tensors[static_cast<size_t>(p.tensor)].type.shape;
@@ -160,7 +172,7 @@ Result<InputProfile> Engine::profile(std::string_view input) const {
 
 Result<int64_t> Engine::device_memory_size() const {
   Session session = LATHE_TRY(open());
-  for (const PlanPort& p : state_->loaded->plan().inputs) {
+  for (const PlanPort& p : plan_of(state_.get()).inputs) {
     const InputProfile range = LATHE_TRY(profile(p.name));
     if (std::find(range.max.begin(), range.max.end(), -1) != range.max.end())
       return invalid("input '{}' has no largest shape", p.name)
@@ -170,11 +182,13 @@ Result<int64_t> Engine::device_memory_size() const {
   return session.device_memory_size();
 }
 
-int64_t Engine::weight_bytes() const { return state_->loaded->weight_bytes(); }
+int64_t Engine::weight_bytes() const {
+  return state_ == nullptr ? 0 : state_->loaded->weight_bytes();
+}
 
 double Engine::certified_step_error() const {
   double worst = 0;
-  for (const Step& s : state_->loaded->plan().steps)
+  for (const Step& s : plan_of(state_.get()).steps)
     worst = std::max(worst, s.certificate.max_error);
   return worst;
 }

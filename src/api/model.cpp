@@ -55,18 +55,20 @@ Result<Model> Model::parse(std::span<const std::byte> onnx, std::string name,
 
 std::vector<PortInfo> Model::inputs() const {
   std::vector<PortInfo> infos;
+  if (state_ == nullptr) return infos;
   for (const GraphPort& p : state_->graph.inputs) infos.push_back(port_info(p.name, p.value->type));
   return infos;
 }
 
 std::vector<PortInfo> Model::outputs() const {
   std::vector<PortInfo> infos;
+  if (state_ == nullptr) return infos;
   for (const GraphPort& p : state_->graph.outputs)
     infos.push_back(port_info(p.name, p.value->type));
   return infos;
 }
 
-int Model::node_count() const { return state_->nodes; }
+int Model::node_count() const { return state_ == nullptr ? 0 : state_->nodes; }
 
 std::vector<std::string> onnx_operators() {
   const std::vector<std::string_view> names = imported_operators();

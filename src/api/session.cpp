@@ -41,6 +41,11 @@ struct SessionState {
   Result<int> input(std::string_view name) const { return find(plan().inputs, name, "input"); }
   Result<int> output(std::string_view name) const { return find(plan().outputs, name, "output"); }
 
+  // What is moved from has no state; `session` may be null.
+  static Status idle(SessionState* session) {
+    if (session == nullptr) return invalid("the session was moved from");
+    return session->idle();
+  }
   Status idle() {
     std::lock_guard lock(mutex);
     return pending ? invalid("the session is running in the background: wait() first") : Status();
@@ -70,8 +75,7 @@ Session::~Session() = default;
 Result<Session> Engine::open() const { return open(OpenOptions{}); }
 
 Result<Session> Engine::open(const OpenOptions& options) const {
-  if (options.threads < 0)
-    return invalid("threads: {} are given, expected 0 or more", options.threads);
+  if (state_ == nullptr) return no_engine();
   SessionOptions inner;
   inner.threads = options.threads;
   inner.native_stream = options.cuda_stream;
@@ -83,66 +87,66 @@ Result<Session> Engine::open(const OpenOptions& options) const {
 }
 
 Status Session::set_shape(std::string_view input, std::span<const int64_t> sizes) {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
   return state_->run->set_shape(LATHE_TRY(state_->input(input)), Shape::of(sizes));
 }
 
 Status Session::set_input(std::string_view input, const Tensor& tensor) {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
   const int k = LATHE_TRY(state_->input(input));
   return state_->run->set_input(k, LATHE_TRY(TensorAccess::to(tensor)));
 }
 
 Status Session::bind_input(std::string_view input, const void* data, size_t bytes, bool on_device) {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
   return state_->run->bind_input(LATHE_TRY(state_->input(input)), data, bytes, !on_device);
 }
 
 Status Session::bind_output(std::string_view output, void* data, size_t bytes, bool on_device) {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
   return state_->run->bind_output(LATHE_TRY(state_->output(output)), data, bytes, !on_device);
 }
 
 Result<std::vector<int64_t>> Session::output_shape(std::string_view output) {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
   const Shape shape = LATHE_TRY(state_->run->output_shape(LATHE_TRY(state_->output(output))));
   return shape.sizes();
 }
 
 Result<std::vector<int64_t>> Session::input_shape(std::string_view input) const {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
   return LATHE_TRY(state_->run->input_shape(LATHE_TRY(state_->input(input)))).sizes();
 }
 
 Status Session::set_stream(void* cuda_stream) {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
   // CU_STREAM_LEGACY: to the driver's functions, null is the default stream by another name.
   void* const kDefaultStream = reinterpret_cast<void*>(uintptr_t{1});
   return state_->run->set_stream(cuda_stream == nullptr ? kDefaultStream : cuda_stream);
 }
 
 Result<int64_t> Session::device_memory_size() {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
   return state_->run->device_memory_bytes();
 }
 
 Status Session::set_device_memory(void* memory, size_t bytes) {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
   return state_->run->set_device_memory(memory, bytes);
 }
 
 Status Session::run() {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
   return state_->run->run();
 }
 
 Status Session::enqueue() {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
   return state_->run->enqueue();
 }
 
 Status Session::run_async(void (*done)(void* user, const Status& status), void* user) {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
   SessionState& s = *state_;
   std::lock_guard lock(s.mutex);
   if (!s.worker.joinable()) {
@@ -160,21 +164,25 @@ Status Session::run_async(void (*done)(void* user, const Status& status), void* 
 }
 
 Status Session::wait() {
+  if (state_ == nullptr) return invalid("the session was moved from");
   SessionState& s = *state_;
   std::unique_lock lock(s.mutex);
+  if (s.worker.get_id() == std::this_thread::get_id())
+    return invalid("wait() in the callback of the run that it waits for");
   s.changed.wait(lock, [&] { return !s.pending; });
   LATHE_TRY(std::exchange(s.last, Status()));
   return s.run->wait();
 }
 
 Result<Tensor> Session::output(std::string_view output) const {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
   const HostTensor t = LATHE_TRY(state_->run->output(LATHE_TRY(state_->output(output))));
   return TensorAccess::from(t);
 }
 
 MemoryInfo Session::memory() const {
   MemoryInfo info;
+  if (state_ == nullptr) return info;
   info.weights = state_->engine->loaded->weight_bytes();
   info.arena = state_->run->arena_bytes();
   info.workspace = state_->run->workspace_bytes();
@@ -183,7 +191,8 @@ MemoryInfo Session::memory() const {
 }
 
 Status Session::profile(void (*step)(void* user, int index, double seconds), void* user) {
-  LATHE_TRY(state_->idle());
+  LATHE_TRY(SessionState::idle(state_.get()));
+  if (step == nullptr) return invalid("profile needs a function to call");
   std::vector<StepTime> times;
   LATHE_TRY(state_->run->profile(&times));
   for (const StepTime& t : times) step(user, t.step, t.seconds);

@@ -89,7 +89,8 @@ int64_t Tensor::elements() const {
 
 std::vector<double> Tensor::to_doubles() const {
   Result<HostTensor> t = TensorAccess::to(*this);
-  return t.ok() && type_ != Type::String ? t->to_f64() : std::vector<double>();
+  const bool numeric = type_ != Type::String && type_ != Type::C64 && type_ != Type::C128;
+  return t.ok() && numeric ? t->to_f64() : std::vector<double>();
 }
 
 Result<Tensor> Tensor::converted(Type type) const {

@@ -153,8 +153,11 @@ Result<Tensor> read_tensor(const std::string& path) {
 }
 
 Status write_tensor(const std::string& path, const Tensor& tensor) {
+  const bool pb = path.ends_with(".pb");
+  if (!pb && !path.ends_with(".npy"))
+    return invalid("{}: expected a file that ends in .npy or .pb", path);
   const HostTensor t = LATHE_TRY(TensorAccess::to(tensor));
-  if (path.ends_with(".pb")) {
+  if (pb) {
     Result<std::string> bytes = write_pb(t);
     if (!bytes.ok()) return std::move(bytes).status().at(path);
     return write_file_atomically(path, std::as_bytes(std::span(*bytes)));

@@ -33,6 +33,13 @@ void after_team() {}
 
 }  // namespace
 
+Status check_threads(int n) {
+  constexpr int kMost = 1024;
+  if (n >= 0 && n <= kMost) return {};
+  return invalid("threads is {}, expected 1 to {}, or 0 for those that the container may use", n,
+                 kMost);
+}
+
 int thread_count() {
   if (omp_in_parallel() != 0) return 1;
   return scope_threads > 0 ? scope_threads : usable_cpus();

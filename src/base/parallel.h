@@ -8,7 +8,13 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "base/status.h"
+
 namespace lathe {
+
+// Whether a number that somebody gave is one of threads, or 0 for the default. More than the limit
+// would overflow OpenMP's stack.
+Status check_threads(int n);
 
 // Calls body(context, begin, end) for parts that cover [0, n), each of at least `grain` but for
 // rounding, one part for each thread at most. Returns when all are done. A call from within a

@@ -17,6 +17,7 @@ RuntimeSession::~RuntimeSession() {
 
 Result<std::unique_ptr<RuntimeSession>> RuntimeSession::open(std::shared_ptr<LoadedEngine> engine,
                                                              SessionOptions options) {
+  LATHE_TRY(check_threads(options.threads));
   std::unique_ptr<RuntimeSession> session(new RuntimeSession());
   State& s = *session->state_;
   s.engine = engine->state_.get();
@@ -72,10 +73,13 @@ Status RuntimeSession::set_input(int input, const HostTensor& tensor) {
   if (p.bound != nullptr) ++s.binding;
   p.bound = nullptr;
   LATHE_TRY(s.ensure(p.own, static_cast<int64_t>(tensor.bytes().size()), s.device()));
+  p.given_bytes = 0;
   if (tensor.bytes().empty()) return {};
   LATHE_TRY(
       s.device().upload(p.own->data(), tensor.bytes().data(), tensor.bytes().size(), *s.stream));
-  return s.stream->synchronize();
+  LATHE_TRY(s.stream->synchronize());
+  p.given_bytes = tensor.bytes().size();
+  return {};
 }
 
 Status RuntimeSession::set_stream(void* native) {

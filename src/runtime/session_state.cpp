@@ -121,12 +121,24 @@ Status RuntimeSession::State::check_bound(const std::vector<Port>& ports,
   return {};
 }
 
+Status RuntimeSession::State::check_given() {
+  for (size_t k = 0; k < inputs.size(); ++k) {
+    const PlanPort& port = plan().inputs[k];
+    const auto need = static_cast<size_t>(tensor_bytes(port.tensor));
+    if (inputs[k].bound != nullptr || inputs[k].given_bytes >= need) continue;
+    return invalid("input '{}' has a shape and no values of {} bytes", port.name, need)
+        .with_cure("set_input copies them, bind_input reads them in place");
+  }
+  return {};
+}
+
 Status RuntimeSession::State::prepare_run() {
   ran = nullptr;
   if (stream->is_capturing()) LATHE_TRY(check_capture());
   LATHE_TRY(resolve_shapes());
   LATHE_TRY(check_bound(inputs, plan().inputs, "input"));
   LATHE_TRY(check_bound(outputs, plan().outputs, "output"));
+  LATHE_TRY(check_given());
   LATHE_TRY(allocate());
   return bind_pointers();
 }

@@ -19,7 +19,8 @@ struct Port {
   size_t bound_bytes = 0;
   bool bound_on_host = true;
   std::unique_ptr<Memory> own;
-  Shape shape;  // inputs: as the caller set it
+  size_t given_bytes = 0;  // inputs: of `own`, that the caller's values fill
+  Shape shape;             // inputs: as the caller set it
   bool has_shape = false;
   // Outputs: where the last run left it; null: it did not, or the caller bound other memory since.
   void* result = nullptr;
@@ -58,6 +59,7 @@ struct RuntimeSession::State {
   Status resolve_shapes();
   Status check_bound(const std::vector<Port>& ports, const std::vector<PlanPort>& named,
                      const char* kind);
+  Status check_given();
   Status allocate();
   Status allocate_scratch();
   // In one piece of memory: activations, then workspace.

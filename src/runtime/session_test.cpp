@@ -91,7 +91,7 @@ TEST_F(Sessions, KeepAsManyShapesAsTheyWereTold) {
   engine = *LoadedEngine::open(b.plan, {&counted, &counted});
   auto s = *RuntimeSession::open(engine, {.plan_cache = 2});
   auto run_size = [&](int64_t n) {
-    ASSERT_TRUE(s->set_shape(0, Shape{n}).ok());
+    ASSERT_TRUE(s->set_input(0, *HostTensor::make({DType::F32, Shape{n}})).ok());
     ASSERT_TRUE(s->run().ok());
   };
   for (int64_t n = 1; n <= 200; ++n) run_size(n);
@@ -122,7 +122,7 @@ TEST_F(Sessions, AllocateNothingAfterTheSecondRun) {
   TestDevice still({&quiet});
   engine = *LoadedEngine::open(b.plan, {&still, &still});
   auto s = *RuntimeSession::open(engine, {.poison = true});
-  ASSERT_TRUE(s->set_shape(0, Shape{100}).ok());
+  ASSERT_TRUE(s->set_input(0, *HostTensor::make({DType::F32, Shape{100}})).ok());
   ASSERT_TRUE(s->run().ok());
   ASSERT_TRUE(s->run().ok());
   const int64_t before = allocated;
