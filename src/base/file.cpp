@@ -159,8 +159,10 @@ class TemporaryFile {
 };
 
 Status write_directly(const std::string& path, std::span<const std::byte> bytes) {
-  Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+  // A pipe that nobody reads must not hang; one that somebody reads may be slow.
+  Fd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   if (!fd.valid()) return file_error(path, "open for writing", errno);
+  if (fcntl(fd.get(), F_SETFL, O_WRONLY) != 0) return file_error(path, "open for writing", errno);
   if (int e = write_all(fd.get(), bytes); e != 0) return file_error(path, "write", e);
   return {};
 }
