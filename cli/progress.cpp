@@ -2,55 +2,16 @@
 #include "progress.h"
 
 #include <fmt/format.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <csignal>
 #include <cstdio>
-#include <string_view>
-
-#include "command.h"
 
 namespace lathe::cli {
-namespace {
 
-std::atomic<bool> interrupted = false;
-// The build is over, and files may be written: nothing ends the process by force.
-std::atomic<bool> finished = false;
-
-void end_now(int) {
-  static constexpr char kText[] = "\nlathe: cancelled\n";
-  (void)!::write(STDERR_FILENO, kText, sizeof(kText) - 1);
-  ::_exit(kMachine);
-}
-
-// The build sees the flag between two measurements. One of a large operation may take seconds, so
-// the process ends by itself before that; a build writes no file until it is over.
-void set_deadline(int milliseconds) {
-  const itimerval in = {{0, 0}, {0, milliseconds * 1000}};
-  (void)::setitimer(ITIMER_REAL, &in, nullptr);
-}
-
-void on_interrupt(int) {
-  constexpr int kMilliseconds = 700;
-  interrupted = true;
-  if (!finished) set_deadline(kMilliseconds);
-}
-
-}  // namespace
-
-ProgressBar::ProgressBar() : terminal_(::isatty(STDERR_FILENO) != 0) {
-  interrupted = finished = false;
-  std::signal(SIGALRM, end_now);
-  old_handler_ = std::signal(SIGINT, on_interrupt);
-}
+ProgressBar::ProgressBar() : terminal_(::isatty(STDERR_FILENO) != 0) {}
 
 ProgressBar::~ProgressBar() {
-  set_deadline(0);
-  std::signal(SIGALRM, SIG_DFL);
   if (drawn_) std::fputs("\r\x1b[K", stderr);
-  std::signal(SIGINT, old_handler_ == SIG_ERR ? SIG_DFL : old_handler_);
 }
 
 void ProgressBar::attach(BuildOptions& options) {
@@ -60,8 +21,7 @@ void ProgressBar::attach(BuildOptions& options) {
 
 bool ProgressBar::report(void* self, const char* phase, double done) {
   static_cast<ProgressBar*>(self)->show(phase, done);
-  if (std::string_view(phase) == "done" && !interrupted) finished = true;
-  return !interrupted;
+  return !interrupted();
 }
 
 void ProgressBar::show(const std::string& phase, double done) {

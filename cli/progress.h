@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 
+#include "interrupt.h"
 #include "lathe/lathe.h"
 
 namespace lathe::cli {
@@ -24,7 +25,7 @@ class ProgressBar {
   std::string phase_;
   std::chrono::steady_clock::time_point phase_begin_, last_drawn_;
   bool drawn_ = false;
-  void (*old_handler_)(int) = nullptr;
+  Interruptible interruptible_;
 };
 
 }  // namespace lathe::cli
