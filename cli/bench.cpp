@@ -278,12 +278,26 @@ void add_bench(CLI::App& app, int& exit_code) {
   auto o = std::make_shared<BenchOptions>();
   o->engine.add_to(*c);
   o->inputs.add_to(*c);
-  c->add_option("--seconds", o->seconds, "how long to measure")->capture_default_str();
-  c->add_option("--warmup", o->warmup, "how long to run before")->capture_default_str();
+  c->add_option("--seconds", o->seconds, "how long to measure")
+      ->check(in_range(0))
+      ->capture_default_str();
+  c->add_option("--warmup", o->warmup, "how long to run before")
+      ->check(in_range(0))
+      ->capture_default_str();
+  constexpr double kMostStreams = 1024;
   c->add_option("--streams", o->streams, "sessions in parallel; they share the threads")
-      ->check(CLI::PositiveNumber);
+      ->check(in_range(1, kMostStreams))
+      ->capture_default_str();
   c->add_flag("--profile", o->profile, "time of each step");
   c->add_flag("--json", o->json, "print one JSON object");
+  c->footer(
+      "Inputs that are not given are random; --shapes says how large those of an engine with\n"
+      "dynamic inputs are. JSON has latency in ms, memory in bytes, throughput in items a "
+      "second.\n\n"
+      "Examples:\n"
+      "  lathe bench resnet50.engine\n"
+      "  lathe bench resnet50.onnx --bf16 --shapes input:8x3x224x224 --streams 2 --json\n"
+      "  lathe bench bert.engine --shapes ids:1x384,mask:1x384 --profile");
   c->callback([o, &exit_code] { exit_code = bench_command(*o); });
 }
 

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // lathe build MODEL.onnx -o FILE.engine
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -22,18 +18,8 @@ struct BuildCommandOptions {
   bool json = false;
 };
 
-// Whether the engine can be written, before the minutes that building it takes.
-Status check_writable(const std::string& path) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  if (fs::is_directory(path, error)) return bad(path + ": is a folder, not a file");
-  const fs::path parent = fs::path(path).parent_path();
-  const std::string folder = parent.empty() ? "." : parent.string();
-  if (!fs::is_directory(folder, error)) {
-    return Status(Code::NotFound, path + ": cannot write: there is no folder " + folder);
-  }
-  if (::access(folder.c_str(), W_OK) == 0) return {};
-  return bad(path + ": cannot write to " + folder + ": " + std::strerror(errno));
+std::string default_output(const std::string& model) {
+  return std::filesystem::path(model).replace_extension(".engine").string();
 }
 
 int build_command(BuildCommandOptions& o) {
@@ -41,8 +27,11 @@ int build_command(BuildCommandOptions& o) {
     return fail(Status(Code::InvalidInput,
                        o.engine.file + ": it is an engine already, expected an ONNX model"));
   }
-  if (o.output.empty()) o.output = o.engine.file.substr(0, o.engine.file.rfind('.')) + ".engine";
+  if (o.output.empty()) o.output = default_output(o.engine.file);
   if (Status s = check_writable(o.output); !s.ok()) return fail(s);
+  std::error_code error;
+  if (std::filesystem::equivalent(o.output, o.engine.file, error))
+    return fail(bad(o.output + ": it is the model itself, expected another file for the engine"));
   Result<Engine> engine = open_engine(o.engine);
   if (!engine.ok()) return fail(engine.status(), o.engine.file);
   if (Status s = engine->save(o.output); !s.ok()) return fail(s);
@@ -63,10 +52,18 @@ int build_command(BuildCommandOptions& o) {
 void add_build(CLI::App& app, int& exit_code) {
   CLI::App* c = app.add_subcommand("build", "Build a tuned engine from an ONNX model");
   auto o = std::make_shared<BuildCommandOptions>();
-  o->engine.add_to(*c);
+  o->engine.add_to(*c, "MODEL.onnx");
   c->add_option("-o,--output", o->output,
                 "engine file to write; default: the model's name with .engine");
   c->add_flag("--json", o->json, "print the result as JSON");
+  c->footer(
+      "Measures every way to run each operation, checks the fastest against a slow reference, and\n"
+      "writes the engine. What was measured is kept for the next build (--timing-cache).\n\n"
+      "Examples:\n"
+      "  lathe build resnet50.onnx --shapes input:1x3x224x224      (writes resnet50.engine)\n"
+      "  lathe build bert.onnx -o bert.engine --bf16 --min-shapes ids:1x1 --opt-shapes ids:1x128 "
+      "--max-shapes ids:8x512\n"
+      "  lathe build net.onnx --no-tune     in a second, chosen by the cost model");
   c->callback([o, &exit_code] { exit_code = build_command(*o); });
 }
 

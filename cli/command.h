@@ -21,6 +21,12 @@ int fail(const Status& status, std::string_view file = {});
 // What is wrong with an argument, as an error.
 inline Status bad(std::string message) { return Status(Code::InvalidInput, std::move(message)); }
 
+// Whether a file can be written there, before the minutes that its contents take: a folder that
+// exists and may be written to.
+Status check_writable(const std::string& path);
+// Whether the path is a regular file; opening a pipe would wait for somebody to write.
+Status check_regular(const std::string& path);
+
 // Each adds its subcommand and the callback that runs it; `exit_code` receives the result.
 void add_build(CLI::App& app, int& exit_code);
 void add_run(CLI::App& app, int& exit_code);

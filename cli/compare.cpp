@@ -29,6 +29,7 @@ struct CompareOptions {
 
 // How one output agrees with what was expected.
 struct Agreement {
+  std::string output, against;      // its name; "data" or "reference"
   double max_abs = 0, max_rel = 0;  // largest |a-b|; largest |a-b| over the largest |b|
   double worst = 0;                 // largest |a-b| / (atol + rtol*|b|)
   double dot = 0, aa = 0, bb = 0;
@@ -64,7 +65,9 @@ void add(Agreement& g, const std::vector<double>& got, const std::vector<double>
     auto top = [&](const std::vector<double>& v) {
       return std::max_element(v.begin() + r * width, v.begin() + (r + 1) * width) - v.begin();
     };
-    g.same_top += top(got) == top(want);
+    const auto best = static_cast<size_t>(top(want));
+    g.same_top +=
+        static_cast<size_t>(top(got)) == best && std::isnan(got[best]) == std::isnan(want[best]);
     ++g.rows;
   }
 }
@@ -152,31 +155,51 @@ Tensor rows_of(const Tensor& t, int64_t first, int64_t count) {
   return part;
 }
 
-// Runs all inputs; where the model's first dimension is fixed and the data's is a multiple of it,
-// in pieces.
-Result<std::map<std::string, std::vector<std::vector<double>>>> run_all(const Engine& engine,
-                                                                        const Tensors& inputs,
-                                                                        int threads,
-                                                                        int64_t* pieces) {
+// How often an input of the model's size goes into the data's: 0 where it is to be given whole.
+int64_t pieces_of(const PortInfo& port, const Tensor& data) {
+  if (port.shape.empty() || data.shape().empty() || port.shape[0].size <= 0) return 0;
+  const int64_t rows = data.shape()[0], of_model = port.shape[0].size;
+  return rows == of_model || rows % of_model != 0 ? 0 : rows / of_model;
+}
+
+// Runs in which the data goes through the model; 1 where it goes through whole.
+Result<int64_t> count_pieces(const std::vector<PortInfo>& ports, const Tensors& inputs) {
+  int64_t pieces = 0;
+  for (const PortInfo& p : ports) {
+    const int64_t n = pieces_of(p, inputs.at(p.name));
+    if (n > 0 && pieces > 0 && n != pieces)
+      return bad(fmt::format("input '{}': its data is enough for {} runs, that of others for {}",
+                             p.name, n, pieces));
+    pieces = std::max(pieces, n);
+  }
+  return std::max<int64_t>(pieces, 1);
+}
+
+Tensor piece_of(const PortInfo& port, const Tensor& data, int64_t piece, int64_t pieces) {
+  const bool dynamic = !port.shape.empty() && port.shape[0].size < 0 && !data.shape().empty() &&
+                       data.shape()[0] % pieces == 0;
+  if (pieces == 1 || (!dynamic && pieces_of(port, data) == 0)) return data;
+  const int64_t rows = data.shape()[0] / pieces;
+  return rows_of(data, piece * rows, rows);
+}
+
+// The values of an output over all runs, and how many rows they are.
+struct Output {
+  std::vector<double> values;
+  int64_t rows = 0;
+};
+
+// Runs the first `runs` of the data's pieces.
+Result<std::map<std::string, Output>> run_pieces(const Engine& engine, const Tensors& inputs,
+                                                 int threads, int64_t runs, int64_t pieces) {
   Engine::OpenOptions open;
   open.threads = threads;
   Result<Session> session = engine.open(open);
   if (!session.ok()) return std::move(session).status();
-  *pieces = 1;
-  for (const PortInfo& p : engine.inputs()) {
-    const std::vector<int64_t>& shape = inputs.at(p.name).shape();
-    if (p.shape.empty() || shape.empty() || p.shape[0].size <= 0 || shape[0] == p.shape[0].size)
-      continue;
-    if (shape[0] % p.shape[0].size != 0) continue;  // set_input says what is wrong
-    *pieces = std::max(*pieces, shape[0] / p.shape[0].size);
-  }
-  std::map<std::string, std::vector<std::vector<double>>> outputs;
-  for (int64_t piece = 0; piece < *pieces; ++piece) {
+  std::map<std::string, Output> outputs;
+  for (int64_t piece = 0; piece < runs; ++piece) {
     for (const PortInfo& p : engine.inputs()) {
-      const Tensor& all = inputs.at(p.name);
-      const int64_t rows = all.shape().empty() ? 1 : all.shape()[0] / *pieces;
-      const bool cut = *pieces > 1 && !all.shape().empty();
-      if (Status s = session->set_input(p.name, cut ? rows_of(all, piece * rows, rows) : all);
+      if (Status s = session->set_input(p.name, piece_of(p, inputs.at(p.name), piece, pieces));
           !s.ok())
         return s;
     }
@@ -184,9 +207,10 @@ Result<std::map<std::string, std::vector<std::vector<double>>>> run_all(const En
     for (const PortInfo& p : engine.outputs()) {
       Result<Tensor> t = session->output(p.name);
       if (!t.ok()) return std::move(t).status();
-      outputs[p.name].push_back(t->to_doubles());
-      outputs[p.name].back().push_back(
-          t->shape().empty() ? 1 : static_cast<double>(t->shape()[0]));  // rows, last
+      const std::vector<double> values = t->to_doubles();
+      Output& out = outputs[p.name];
+      out.values.insert(out.values.end(), values.begin(), values.end());
+      out.rows += t->shape().empty() ? 1 : t->shape()[0];
     }
   }
   return outputs;
@@ -194,8 +218,9 @@ Result<std::map<std::string, std::vector<std::vector<double>>>> run_all(const En
 
 Result<Engine> reference_engine(const CompareOptions& o, const Tensors& inputs) {
   if (is_engine_file(o.engine.file))
-    return bad("--against reference needs the model: an engine does not hold it whole");
-  Result<Model> model = Model::load(o.engine.file, o.engine.model);
+    return bad("--against reference needs the model: an engine does not hold it whole")
+        .with_cure("name the model, or a folder of inputs and outputs: --data DIR");
+  Result<Model> model = load_model(o.engine);
   if (!model.ok()) return std::move(model).status();
   BuildOptions b;
   b.threads = o.engine.build.threads;
@@ -207,21 +232,23 @@ Result<Engine> reference_engine(const CompareOptions& o, const Tensors& inputs) 
   return Engine::build(*model, b);
 }
 
-int report(const CompareOptions& o, const std::map<std::string, Agreement>& all) {
+int report(const CompareOptions& o, const std::vector<Agreement>& all) {
   bool fine = true;
   nlohmann::json j = nlohmann::json::array();
-  for (const auto& [name, g] : all) {
+  for (const Agreement& g : all) {
     const bool ok = passes(g, o);
     fine = fine && ok;
-    j.push_back({{"output", name},
+    j.push_back({{"output", g.output},
+                 {"against", g.against},
                  {"max_abs", g.max_abs},
                  {"max_rel", g.max_rel},
                  {"cosine", g.cosine()},
                  {"top1", g.top1()},
                  {"pass", ok}});
     if (o.json) continue;
-    fmt::print("{:<28} max abs {:.3g}  max rel {:.3g}  cosine {:.9f}  top-1 {}/{}  {}\n", name,
-               g.max_abs, g.max_rel, g.cosine(), g.same_top, g.rows, ok ? "same" : "DIFFERENT");
+    fmt::print("{:<28} max abs {:.3g}  max rel {:.3g}  cosine {:.9f}  top-1 {}/{}  {} {} {}\n",
+               g.output, g.max_abs, g.max_rel, g.cosine(), g.same_top, g.rows,
+               ok ? "same" : "DIFFERENT", ok ? "as" : "from", g.against);
   }
   if (o.json) fmt::print("{}\n", nlohmann::json{{"outputs", j}, {"pass", fine}}.dump(2));
   return fine ? kFine : kDifferent;
@@ -245,76 +272,97 @@ Result<Data> gather(const CompareOptions& o, const std::vector<PortInfo>& ins,
   return data;
 }
 
+Status check_arguments(const CompareOptions& o) {
+  std::error_code error;
+  if (o.data.empty() && !o.map.empty()) return bad("--map names files of a folder: --data DIR");
+  if (o.data.empty()) return {};
+  if (!o.inputs.inputs.empty()) return bad("--input and --data: expected one of them");
+  if (std::filesystem::is_directory(o.data, error)) return {};
+  return Status(Code::NotFound, fmt::format("{}: there is no such folder", o.data));
+}
+
+Status add_output(const CompareOptions& o, const std::string& name, const char* against,
+                  const Output& got, const std::vector<double>& want, std::vector<Agreement>& all) {
+  if (got.values.size() != want.size()) {
+    return bad(fmt::format("output '{}' has {} elements, {} were expected", name, got.values.size(),
+                           want.size()));
+  }
+  all.push_back({name, against});
+  add(all.back(), got.values, want, got.rows, o);
+  return {};
+}
+
+// The first piece of the data by the slow reference: all of it would take too long.
+Status compare_reference(const CompareOptions& o, const Engine& engine, const Tensors& inputs,
+                         int64_t pieces, std::vector<Agreement>& all) {
+  const int threads = o.engine.build.threads;
+  Tensors first;
+  for (const PortInfo& p : engine.inputs())
+    first.emplace(p.name, piece_of(p, inputs.at(p.name), 0, pieces));
+  Result<Engine> reference = reference_engine(o, first);
+  if (!reference.ok()) return std::move(reference).status();
+  const auto want = run_pieces(*reference, first, threads, 1, 1);
+  if (!want.ok()) return want.status();
+  const auto got = run_pieces(engine, first, threads, 1, 1);
+  if (!got.ok()) return got.status();
+  for (const auto& [name, output] : *want) {
+    if (Status s = add_output(o, name, "reference", got->at(name), output.values, all); !s.ok())
+      return s;
+  }
+  return {};
+}
+
+Status compare_data(const CompareOptions& o, const Engine& engine, const Data& data, int64_t pieces,
+                    std::vector<Agreement>& all) {
+  if (data.outputs.empty()) return {};
+  const auto got = run_pieces(engine, data.inputs, o.engine.build.threads, pieces, pieces);
+  if (!got.ok()) return got.status();
+  for (const auto& [name, t] : data.outputs) {
+    if (Status s = add_output(o, name, "data", got->at(name), t.to_doubles(), all); !s.ok())
+      return s;
+  }
+  return {};
+}
+
+// A model, built for the shapes of the data; its own first dimension where that is fixed.
+Result<Engine> build_for(CompareOptions& o, const std::vector<PortInfo>& ins, const Data& data) {
+  std::map<std::string, std::vector<int64_t>> fixed;
+  for (const PortInfo& p : ins) {
+    std::vector<int64_t> shape = data.inputs.at(p.name).shape();
+    if (!shape.empty() && !p.shape.empty() && p.shape[0].size > 0) shape[0] = p.shape[0].size;
+    fixed[p.name] = std::move(shape);
+  }
+  return open_engine(o.engine, fixed);
+}
+
 int compare_command(CompareOptions& o) {
+  if (Status s = check_arguments(o); !s.ok()) return fail(s);
   if (o.data.empty() && o.against.empty()) o.against = "reference";
   std::vector<PortInfo> ins, outs;
   Result<Engine> engine = bad("");
   if (is_engine_file(o.engine.file)) {
-    engine = Engine::load(o.engine.file, o.engine.model.plugins);
+    engine = load_engine(o.engine);
     if (!engine.ok()) return fail(engine.status(), o.engine.file);
     ins = engine->inputs(), outs = engine->outputs();
   } else {
-    Result<Model> model = Model::load(o.engine.file, o.engine.model);
+    Result<Model> model = load_model(o.engine);
     if (!model.ok()) return fail(model.status());
     ins = model->inputs(), outs = model->outputs();
   }
   Result<Data> data = gather(o, ins, outs);
-  if (!data.ok()) return fail(data.status());
-  if (!engine.ok()) {
-    std::map<std::string, std::vector<int64_t>> fixed;
-    for (const PortInfo& p : ins) {
-      std::vector<int64_t> shape = data->inputs.at(p.name).shape();
-      if (!shape.empty() && !p.shape.empty() && p.shape[0].size > 0) shape[0] = p.shape[0].size;
-      fixed[p.name] = std::move(shape);
-    }
-    engine = open_engine(o.engine, fixed);
-    if (!engine.ok()) return fail(engine.status(), o.engine.file);
-  }
-  show_reasons(*engine, o.engine);
-  int64_t pieces = 1;
-  auto got = run_all(*engine, data->inputs, o.engine.build.threads, &pieces);
-  if (!got.ok()) return fail(got.status(), o.engine.file);
-  std::map<std::string, Agreement> all;
-  auto compare = [&](const std::string& name, const std::vector<std::vector<double>>& mine,
-                     const std::vector<double>& want) -> Status {
-    std::vector<double> joined;
-    int64_t rows = 0;
-    for (const auto& piece : mine) {
-      joined.insert(joined.end(), piece.begin(), piece.end() - 1);
-      rows += static_cast<int64_t>(piece.back());
-    }
-    if (joined.size() != want.size()) {
-      return bad(fmt::format("output '{}' has {} elements, {} were expected", name, joined.size(),
-                             want.size()));
-    }
-    add(all[name], joined, want, rows, o);
-    return {};
-  };
-  for (const auto& [name, t] : data->outputs) {
-    if (Status s = compare(name, (*got)[name], t.to_doubles()); !s.ok())
-      return fail(s, o.engine.file);
-  }
-  if (o.against == "reference") {
-    Tensors first;
-    for (const PortInfo& p : ins) {
-      const Tensor& t = data->inputs.at(p.name);
-      first.emplace(p.name,
-                    pieces > 1 && !t.shape().empty() ? rows_of(t, 0, t.shape()[0] / pieces) : t);
-    }
-    Result<Engine> reference = reference_engine(o, first);
-    if (!reference.ok()) return fail(reference.status(), o.engine.file);
-    int64_t one = 1;
-    auto want = run_all(*reference, first, o.engine.build.threads, &one);
-    if (!want.ok()) return fail(want.status(), o.engine.file);
-    for (auto& [name, parts] : *want) {
-      parts[0].pop_back();
-      if (Status s = compare(name, {(*got)[name][0]}, parts[0]); !s.ok())
-        return fail(s, o.engine.file);
-    }
-  }
-  if (all.empty())
+  if (!data.ok()) return fail(data.status(), o.engine.file);
+  if (data->outputs.empty() && o.against.empty())
     return fail(bad(fmt::format("{}: there is nothing to compare with: no output_0.pb", o.data)));
-  return report(o, all);
+  if (!engine.ok()) engine = build_for(o, ins, *data);
+  if (!engine.ok()) return fail(engine.status(), o.engine.file);
+  show_reasons(*engine, o.engine);
+  const Result<int64_t> pieces = count_pieces(engine->inputs(), data->inputs);
+  if (!pieces.ok()) return fail(pieces.status(), o.data);
+  std::vector<Agreement> all;
+  Status compared = compare_data(o, *engine, *data, *pieces, all);
+  if (compared.ok() && !o.against.empty())
+    compared = compare_reference(o, *engine, data->inputs, *pieces, all);
+  return compared.ok() ? report(o, all) : fail(compared, o.engine.file);
 }
 
 }  // namespace
@@ -329,13 +377,26 @@ void add_compare(CLI::App& app, int& exit_code) {
   c->add_option("--map", o->map, "FILE.pb=TENSOR for files of other names");
   c->add_option("--against", o->against, "reference: run the model by the slow reference too")
       ->check(CLI::IsMember({"reference"}));
-  c->add_option("--rtol", o->rtol, "relative tolerance")->capture_default_str();
-  c->add_option("--atol", o->atol, "absolute tolerance")->capture_default_str();
+  c->add_option("--rtol", o->rtol, "relative tolerance of an element")
+      ->check(in_range(0))
+      ->capture_default_str();
+  c->add_option("--atol", o->atol, "absolute tolerance of an element")
+      ->check(in_range(0))
+      ->capture_default_str();
   c->add_option("--cosine", o->cosine,
-                "pass when the cosine is at least this, instead of tolerances");
+                "pass when the cosine is at least this, instead of tolerances")
+      ->check(in_range(0, 1));
   c->add_flag("--top1", o->top1, "pass when the largest element of every row is the same one");
   c->add_option("--seed", o->seed, "of random inputs");
   c->add_flag("--json", o->json, "print as JSON");
+  c->footer(
+      "Without --data, inputs are random (or --input) and the reference says what is right. Data\n"
+      "of more rows than the model takes at once goes through it in pieces. \"max abs\" is the\n"
+      "largest difference of an element, \"max rel\" the same over the output's largest value.\n\n"
+      "Examples:\n"
+      "  lathe compare net.onnx\n"
+      "  lathe compare net.engine --data test_data_set_0 --cosine 0.9999 --top1\n"
+      "  lathe compare net.onnx --bf16 --data images --map photos.pb=x --map logits.pb=y");
   c->callback([o, &exit_code] { exit_code = compare_command(*o); });
 }
 

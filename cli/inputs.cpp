@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <optional>
 #include <random>
 
 #include "command.h"
@@ -19,13 +20,23 @@ const PortInfo* find(const std::vector<PortInfo>& ports, std::string_view name) 
   return nullptr;
 }
 
+// "random:7", or "random" for 0; nothing where the text is neither.
+std::optional<uint64_t> seed_of(std::string_view source) {
+  if (source == "random") return 0;
+  if (!source.starts_with("random:")) return std::nullopt;
+  uint64_t seed = 0;
+  const char* end = source.data() + source.size();
+  const auto r = std::from_chars(source.data() + 7, end, seed);
+  return r.ec == std::errc() && r.ptr == end ? std::optional(seed) : std::nullopt;
+}
+
 Result<Tensor> load_one(const PortInfo& port, const std::string& source,
                         const PictureOptions& pictures, const std::vector<int64_t>& sizes) {
-  if (source.starts_with("random:") || source == "random") {
-    uint64_t seed = 0;
-    if (source.size() > 7) std::from_chars(source.data() + 7, source.data() + source.size(), seed);
-    return random_tensor(port, seed, sizes);
-  }
+  if (const auto seed = seed_of(source)) return random_tensor(port, *seed, sizes);
+  if (source.empty() || source.starts_with("random:"))
+    return bad(
+        fmt::format("input '{}' is given as '{}', expected a file, random:SEED, ones or zeros",
+                    port.name, source));
   if (source == "ones" || source == "zeros") {
     Result<Tensor> t = Tensor::make(Type::F32, sizes);
     if (!t.ok()) return t;
@@ -43,6 +54,12 @@ Result<Tensor> load_one(const PortInfo& port, const std::string& source,
 
 }  // namespace
 
+std::string names_of(const std::vector<PortInfo>& ports) {
+  std::string names;
+  for (const PortInfo& p : ports) names += (names.empty() ? "" : ", ") + p.name;
+  return names;
+}
+
 void InputOptions::add_to(CLI::App& c) {
   c.add_option("--input", inputs,
                "NAME=FILE.npy|.pb|.png|.jpg|random:SEED|ones|zeros; NAME= may be left out of a "
@@ -50,8 +67,11 @@ void InputOptions::add_to(CLI::App& c) {
   c.add_option("--image-layout", pictures.layout, "channels of pictures")
       ->check(CLI::IsMember({"rgb", "bgr", "gray"}))
       ->capture_default_str();
-  c.add_option("--mean", pictures.mean, "taken from each channel after scaling")->delimiter(',');
-  c.add_option("--scale", pictures.scale, "times each byte of a picture; default 1/255")
+  c.add_option("--mean", pictures.mean,
+               "taken from each channel after scaling, one for all or R,G,B; default 0")
+      ->delimiter(',');
+  c.add_option("--scale", pictures.scale,
+               "times each byte of a picture, one for all or R,G,B; default 1/255")
       ->delimiter(',');
   c.add_option("--resize", pictures.resize, "how pictures are fitted")
       ->check(CLI::IsMember({"bilinear", "none"}))
@@ -61,6 +81,11 @@ void InputOptions::add_to(CLI::App& c) {
 Result<Tensors> load_inputs(const InputOptions& options, const std::vector<PortInfo>& ports,
                             const std::map<std::string, std::vector<int64_t>>& shapes) {
   Tensors tensors;
+  for (const auto& [name, sizes] : shapes) {
+    if (find(ports, name) == nullptr)
+      return bad(fmt::format("shape of '{}': no input has that name: there are {}", name,
+                             names_of(ports)));
+  }
   for (const std::string& text : options.inputs) {
     size_t equals = text.find('=');
     std::string name = equals == std::string::npos ? "" : text.substr(0, equals);
@@ -74,11 +99,11 @@ Result<Tensors> load_inputs(const InputOptions& options, const std::vector<PortI
     }
     const PortInfo* port = find(ports, name);
     if (port == nullptr) {
-      std::string known;
-      for (const PortInfo& p : ports) known += (known.empty() ? "" : ", ") + p.name;
-      return bad(
-          fmt::format("--input {}: no input is named '{}': there are {}", text, name, known));
+      return bad(fmt::format("--input {}: no input is named '{}': there are {}", text, name,
+                             names_of(ports)));
     }
+    if (tensors.contains(name))
+      return bad(fmt::format("--input {}: input '{}' is given twice", text, name));
     const auto shape = shapes.find(name);
     Result<Tensor> t = load_one(*port, equals == std::string::npos ? text : text.substr(equals + 1),
                                 options.pictures,

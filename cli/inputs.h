@@ -19,6 +19,8 @@ struct InputOptions {
 
 using Tensors = std::map<std::string, Tensor>;
 
+std::string names_of(const std::vector<PortInfo>& ports);  // "image, mask"
+
 // The tensors named on the command line, by input; errors name input, file and what was expected.
 // `shapes`: of tensors that are made, not read.
 Result<Tensors> load_inputs(const InputOptions& options, const std::vector<PortInfo>& ports,

@@ -40,6 +40,11 @@ void add_inspect(CLI::App& app, int& exit_code) {
   c->add_flag("--layers", o->layers, "a table of steps");
   c->add_flag("--graph", o->graph, "the optimized graph as text");
   c->add_flag("--json", o->json, "print as JSON");
+  c->footer(
+      "Examples:\n"
+      "  lathe inspect net.engine --layers     a line for each step: tactic, time, error\n"
+      "  lathe inspect net.engine --why        what else was tried, and why it lost\n"
+      "  lathe inspect net.onnx --no-tune      what a build would make of a model");
   c->callback([o, &exit_code] { exit_code = inspect_command(*o); });
 }
 

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 
 namespace lathe::cli {
@@ -174,9 +175,12 @@ bool is_picture(const std::string& path) {
 }
 
 Result<Picture> read_picture(const std::string& path) {
+  std::error_code error;  // opening a pipe would wait for somebody to write
+  if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error))
+    return bad_picture(path, "it is no regular file");
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   if (file == nullptr)
-    return Status(Code::NotFound, fmt::format("{}: {}", path, std::strerror(errno)));
+    return Status(Code::NotFound, fmt::format("{}: cannot open: {}", path, std::strerror(errno)));
   unsigned char magic[4] = {};
   const size_t got = std::fread(magic, 1, sizeof(magic), file.get());
   std::rewind(file.get());

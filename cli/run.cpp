@@ -28,6 +28,7 @@ struct RunOptions {
 Result<std::vector<std::string>> read_labels(const std::string& path) {
   std::vector<std::string> labels;
   if (path.empty()) return labels;
+  if (Status s = check_regular(path); !s.ok()) return s;
   std::ifstream file(path);
   if (!file) return Status(Code::NotFound, fmt::format("{}: it cannot be read", path));
   for (std::string line; std::getline(file, line);) labels.push_back(line);
@@ -54,16 +55,24 @@ void print_top(const Tensor& t, const RunOptions& o, const std::vector<std::stri
   }
 }
 
+// NAME=FILE, or the FILE alone of a model with one output.
+struct OutputFile {
+  std::string name, file;
+};
+
+OutputFile output_file(const std::string& text, const std::vector<PortInfo>& ports) {
+  const size_t equals = text.find('=');
+  if (equals == std::string::npos) return {ports.size() == 1 ? ports[0].name : "", text};
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
 Status save_outputs(const RunOptions& o, const Session& session,
                     const std::vector<PortInfo>& ports) {
   for (const std::string& text : o.outputs) {
-    const size_t equals = text.find('=');
-    const std::string name = equals == std::string::npos ? ports[0].name : text.substr(0, equals);
-    Result<Tensor> t = session.output(name);
+    const OutputFile to = output_file(text, ports);
+    Result<Tensor> t = session.output(to.name);
     if (!t.ok()) return std::move(t).status();
-    if (Status s = write_tensor(equals == std::string::npos ? text : text.substr(equals + 1), *t);
-        !s.ok())
-      return s;
+    if (Status s = write_tensor(to.file, *t); !s.ok()) return s;
   }
   return {};
 }
@@ -80,14 +89,16 @@ Status check_all_given(const std::vector<PortInfo>& ports, const Tensors& given)
 
 Status check_outputs(const std::vector<PortInfo>& ports, const std::vector<std::string>& texts) {
   for (const std::string& text : texts) {
-    const size_t equals = text.find('=');
-    if (equals == std::string::npos) continue;
-    const std::string name = text.substr(0, equals);
-    std::string known;
-    for (const PortInfo& p : ports) known += (known.empty() ? "" : ", ") + p.name;
-    if (std::none_of(ports.begin(), ports.end(), [&](const auto& p) { return p.name == name; }))
+    const OutputFile to = output_file(text, ports);
+    if (to.name.empty())
       return bad(
-          fmt::format("--output {}: no output is named '{}': there are {}", text, name, known));
+          fmt::format("--output {}: expected NAME=FILE, there are {} outputs", text, ports.size()));
+    if (std::none_of(ports.begin(), ports.end(), [&](const auto& p) { return p.name == to.name; }))
+      return bad(fmt::format("--output {}: no output is named '{}': there are {}", text, to.name,
+                             names_of(ports)));
+    if (!to.file.ends_with(".npy") && !to.file.ends_with(".pb"))
+      return bad(fmt::format("--output {}: expected a file that ends in .npy or .pb", text));
+    if (Status s = check_writable(to.file); !s.ok()) return s;
   }
   return {};
 }
@@ -99,7 +110,7 @@ Result<Tensors> read_inputs(const RunOptions& o, const std::vector<PortInfo>& in
   Result<Tensors> given = load_inputs(o.inputs, inputs, shapes);
   if (!given.ok()) return given;
   if (Status s = check_all_given(inputs, *given); !s.ok()) return std::move(s).at(o.engine.file);
-  if (Status s = check_outputs(outputs, o.outputs); !s.ok()) return std::move(s).at(o.engine.file);
+  if (Status s = check_outputs(outputs, o.outputs); !s.ok()) return s;
   return given;
 }
 
@@ -109,7 +120,7 @@ int run_command(RunOptions& o) {
   Result<Tensors> given = Tensors();
   const bool is_model = !is_engine_file(o.engine.file);
   if (is_model) {
-    Result<Model> model = Model::load(o.engine.file, o.engine.model);
+    Result<Model> model = load_model(o.engine);
     if (!model.ok()) return fail(model.status());
     given = read_inputs(o, model->inputs(), model->outputs());
     if (!given.ok()) return fail(given.status());
@@ -150,10 +161,20 @@ void add_run(CLI::App& app, int& exit_code) {
   auto o = std::make_shared<RunOptions>();
   o->engine.add_to(*c);
   o->inputs.add_to(*c);
-  c->add_option("--output", o->outputs, "NAME=FILE.npy or .pb");
-  c->add_option("--top", o->top, "print the K largest values of each output");
-  c->add_option("--labels", o->labels, "file with a label a line");
+  c->add_option("--output", o->outputs,
+                "NAME=FILE.npy or .pb; NAME= may be left out of a one-output model");
+  CLI::Option* top = c->add_option("--top", o->top, "print the K largest values of each output")
+                         ->check(in_range(1));
+  c->add_option("--labels", o->labels, "file with a label a line, for --top")->needs(top);
   c->add_flag("--json", o->json, "print as JSON");
+  c->footer(
+      "Every input must be given; a model is built for the shapes of what is given.\n\n"
+      "Examples:\n"
+      "  lathe run resnet50.engine --input cat.jpg --mean 0.485,0.456,0.406 --scale "
+      "0.0171,0.0175,0.0174 --top 5 --labels classes.txt\n"
+      "  lathe run bert.onnx --bf16 --input ids=ids.npy --input mask=ones --shapes mask:1x128 "
+      "--output logits=logits.npy\n"
+      "  lathe run net.engine --input x=random:7 --json");
   c->callback([o, &exit_code] { exit_code = run_command(*o); });
 }
 

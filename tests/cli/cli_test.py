@@ -10,6 +10,7 @@ import os
 import pathlib
 import pty
 import random
+import re
 import resource
 import signal
 import struct
@@ -212,6 +213,89 @@ class Errors(CommandLine):
         self.refuse("build", self.engine(), says="it is an engine already")
 
 
+class Arguments(CommandLine):
+    def test_numbers_that_mean_nothing_are_refused(self):
+        for args in (["build", DIGITS, "--threads", "-3"], ["build", DIGITS, "--workspace", "1G"],
+                     ["build", DIGITS, "--max-seconds", "nan"], ["bench", DIGITS, "--streams", "0"],
+                     ["bench", DIGITS, "--seconds", "-1"], ["run", DIGITS, "--top", "0"],
+                     ["compare", DIGITS, "--rtol", "-1"], ["compare", DIGITS, "--cosine", "1.1"]):
+            self.refuse(*args, says=[args[2], args[3]])
+        self.refuse("build", DIGITS, *QUICK, "--threads", "1000000", says=["threads", "1000000"])
+
+    def test_what_is_given_twice_is_refused(self):
+        self.refuse("run", DIGITS, "--input", "ones", "--input", "zeros", says=["image", "twice"])
+        self.refuse("build", DIGITS, "--shapes", "image:1x1x8x8,image:2x1x8x8", says="image")
+        self.refuse("build", DIGITS, "--shapes", "image:1x1x8x8", "--opt-shapes", "image:2x1x8x8",
+                    says=["image", "--shapes", "--opt-shapes"])
+
+    def test_an_unknown_command_is_named_with_those_that_there_are(self):
+        done = self.refuse("brew", says="brew")
+        self.assertIn("compare", done.stderr.splitlines()[1])
+        self.assertIn("lathe build --help", self.refuse("build", DIGITS, "--fast", says="--fast").stderr)
+
+    def test_a_seed_is_a_number(self):
+        for source in ("random:abc", "random:", "image="):
+            self.refuse("run", DIGITS, *QUICK, "--input", source, says="image")
+
+    def test_where_an_output_goes_is_checked_before_the_run(self):
+        for file in ("y.txt", "missing/y.npy", ""):
+            done = self.refuse("run", self.engine(), "--input", "ones", "--output",
+                               f"logits={file}", says=file)
+            self.assertEqual(done.stdout, "")
+
+    def test_the_model_is_never_overwritten(self):
+        model = self.folder / "m"
+        model.write_bytes(pathlib.Path(DIGITS).read_bytes())
+        self.refuse("build", model, *QUICK, "-o", self.folder / "." / "m", says="the model itself")
+        self.succeed("build", model, *QUICK)
+        self.assertTrue((self.folder / "m.engine").exists())
+
+    def test_a_pipe_that_nobody_writes_is_no_file(self):
+        pipe = self.folder / "pipe.png"
+        os.mkfifo(pipe)
+        for args in (["build", pipe], ["inspect", pipe], ["run", DIGITS, "--input", pipe],
+                     ["run", DIGITS, "--input", "ones", "--top", "1", "--labels", pipe],
+                     ["build", DIGITS, "-o", pipe]):
+            self.refuse(*args, *QUICK, says="pipe.png")
+
+    def test_a_shape_for_no_input_of_an_engine(self):
+        for command in ("run", "bench", "compare"):
+            self.refuse(command, self.engine(), "--shapes", "photo:1x1x8x8", says=["photo", "image"])
+
+    def test_an_engine_says_which_options_came_too_late(self):
+        done = self.lathe("run", self.engine(), "--input", "ones", "--fp16", "--verify=full")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, "warning: .*digits.engine.* --fp16, --verify\n$")
+        self.refuse("run", self.engine(), "--input", "ones", "--device", "cuda",
+                    says=["digits.engine", "cuda"])
+
+    def test_the_timing_cache_is_tried_before_anything_is_measured(self):
+        done = self.refuse("build", DIGITS, "--timing-cache", self.folder / "no" / "cache",
+                           says=["timing cache", "no/cache"])
+        self.assertNotIn("tune", done.stderr.splitlines())
+
+    def test_reading_a_model_counts_against_the_memory_given(self):
+        for command in (["build"], ["run", "--input", "ones"], ["compare"]):
+            self.refuse(command[0], DIGITS, *command[1:], *QUICK, "--max-memory", "1000",
+                        says=["digits.onnx", "1000 bytes"], code=3)
+
+    def test_results_that_cannot_be_written_are_a_failure(self):
+        engine = self.engine()
+        for args in (["version"], ["inspect", engine, "--json"], ["run", engine, "--input", "ones"]):
+            with open("/dev/full", "w", encoding="ascii") as full:
+                done = subprocess.run([LATHE, *map(str, args)], stdout=full, stderr=subprocess.PIPE,
+                                      text=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertRegex(done.stderr, "^lathe: standard output: .*No space left.*\n$")
+
+    def test_a_closed_output_does_not_end_in_the_engine(self):
+        path = self.folder / "closed.engine"
+        done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", LATHE, "build", DIGITS, "-o",
+                               str(path), *QUICK], stderr=subprocess.PIPE, timeout=60, check=False)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("digits.onnx on cpu", self.succeed("inspect", path))
+
+
 class Progress(CommandLine):
     def build(self, **streams):
         return subprocess.Popen([LATHE, "build", UPSCALE, "-o", str(self.folder / "x.engine"),
@@ -258,6 +342,20 @@ class Interrupted(CommandLine):
         self.assertEqual(list(self.folder.iterdir()), [])
 
 
+    def test_no_thread_of_a_build_is_interrupted_at_its_work(self):
+        # Code that oneDNN generates does not stand a signal's frame below its stack pointer.
+        with subprocess.Popen([LATHE, "build", UPSCALE, "-o", str(self.folder / "x.engine"),
+                               "--timing-cache", "none", "--shapes", "image:1x3x512x512"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as build:
+            time.sleep(1)
+            threads = list(pathlib.Path(f"/proc/{build.pid}/task").glob("*/status"))
+            blocked = [re.search(r"SigBlk:\s*(\w+)", t.read_text("ascii")).group(1) for t in threads]
+            build.kill()
+        self.assertGreater(len(blocked), 1)
+        open_to_it = [mask for mask in blocked if not int(mask, 16) >> (signal.SIGINT - 1) & 1]
+        self.assertEqual(len(open_to_it), 1, blocked)  # the one that waits for it
+
+
 class Results(CommandLine):
     def test_two_builds_with_one_timing_cache_are_the_same_bytes(self):
         build = ["build", DIGITS, "--shapes", "image:4x1x8x8",
@@ -294,6 +392,25 @@ class Results(CommandLine):
         done = self.lathe("compare", DIGITS, "--data", data, *QUICK)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("DIFFERENT", done.stdout)
+
+    def test_compare_tells_data_from_the_reference(self):
+        data = self.folder / "data"
+        data.mkdir()
+        self.succeed("run", DIGITS, "--input", "zeros", "--shapes", "image:2x1x8x8", *QUICK,
+                     "--output", data / "output_0.npy")
+        write_npy(data / "input_0.npy", "<f4", (2, 1, 8, 8), bytes(4 * 128))
+        told = json.loads(self.succeed("compare", DIGITS, "--data", data, "--against", "reference",
+                                       "--json", *QUICK))
+        self.assertEqual([o["against"] for o in told["outputs"]], ["data", "reference"])
+        self.assertTrue(told["pass"])
+        fixed = self.folder / "one.engine"
+        self.succeed("build", DIGITS, "-o", fixed, "--shapes", "image:1x1x8x8", *QUICK)
+        self.assertIn("top-1 2/2", self.succeed("compare", fixed, "--data", data))
+
+    def test_compare_wants_one_source_of_data(self):
+        self.refuse("compare", DIGITS, "--data", self.folder / "none", says="none")
+        self.refuse("compare", DIGITS, "--data", self.folder, "--input", "ones", says="--input")
+        self.refuse("compare", DIGITS, "--map", "a.pb=image", says="--data DIR")
 
     def test_a_profile_stays_inside_the_json_object(self):
         told = json.loads(self.succeed("bench", self.engine(), "--json", "--profile", "--seconds",
