@@ -9,8 +9,8 @@
 //   auto engine = lathe::Engine::build(*model, options);
 //   if (!engine.ok()) return fail(engine.status());
 //   auto session = engine->open();
-//   session->set_input("images", lathe::Tensor::of<float>({1, 3, 224, 224}, pixels));
-//   if (lathe::Status s = session->run(); !s.ok()) return fail(s);
+//   auto s = session->set_input("images", lathe::Tensor::of<float>({1, 3, 224, 224}, pixels));
+//   if (!s.ok() || !(s = session->run()).ok()) return fail(s);
 //   lathe::Tensor y = *session->output("logits");
 //
 // Nothing throws. Model and Engine are shared handles to immutable things: copy them freely, use
