@@ -90,7 +90,8 @@ void print_profile(const Engine& engine, const Profile& profile) {
   fmt::print("{:>5} {:>10} {:>6}  {:<40} {}\n", "step", "us", "%", "nodes", "tactic");
   for (const StepInfo& s : engine.steps()) {
     fmt::print("{:>5} {:>10.1f} {:>6.1f}  {:<40} {} {}\n", k, profile.seconds[k] * 1e6,
-               100 * profile.seconds[k] / total, s.name.substr(0, 40), s.tactic, s.config);
+               100 * profile.seconds[k] / total, printable(s.name.substr(0, 40)), s.tactic,
+               s.config);
     ++k;
   }
 }
@@ -223,14 +224,15 @@ void print_json(const Engine& engine, const Subject& subject, const Measured& m,
                         {"workspace", m.memory.workspace},
                         {"peak_rss", m.peak_rss}}}};
   if (profile) j["steps"] = profile_json(engine, *profile);
-  fmt::print("{}\n", j.dump(2));
+  fmt::print("{}\n", json_text(j));
 }
 
 void print_text(const Engine& engine, const Subject& subject, const Measured& m) {
   auto ms = [&](double q) { return quantile(m.latencies, q) * 1e3; };
   auto mb = [](int64_t bytes) { return static_cast<double>(bytes) / 1e6; };
   const auto items = static_cast<double>(items_of(subject, engine));
-  fmt::print("{} on {}, {} runs\n", engine.model_name(), engine.device(), m.latencies.size());
+  fmt::print("{} on {}, {} runs\n", printable(engine.model_name()), engine.device(),
+             m.latencies.size());
   fmt::print("  latency ms   min {:.3f}  median {:.3f}  p90 {:.3f}  p99 {:.3f}\n", ms(0), ms(0.5),
              ms(0.9), ms(0.99));
   fmt::print("  throughput   {:.1f} items/s\n", m.runs_per_second * items);

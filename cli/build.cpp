@@ -38,7 +38,7 @@ int build_command(BuildCommandOptions& o) {
   if (o.json) {
     nlohmann::json j = engine_json(*engine);
     j["file"] = o.output;
-    fmt::print("{}\n", j.dump(2));
+    fmt::print("{}\n", json_text(j));
     return kFine;
   }
   fmt::print("{}", summary(*engine));

@@ -247,10 +247,10 @@ int report(const CompareOptions& o, const std::vector<Agreement>& all) {
                  {"pass", ok}});
     if (o.json) continue;
     fmt::print("{:<28} max abs {:.3g}  max rel {:.3g}  cosine {:.9f}  top-1 {}/{}  {} {} {}\n",
-               g.output, g.max_abs, g.max_rel, g.cosine(), g.same_top, g.rows,
+               printable(g.output), g.max_abs, g.max_rel, g.cosine(), g.same_top, g.rows,
                ok ? "same" : "DIFFERENT", ok ? "as" : "from", g.against);
   }
-  if (o.json) fmt::print("{}\n", nlohmann::json{{"outputs", j}, {"pass", fine}}.dump(2));
+  if (o.json) fmt::print("{}\n", json_text({{"outputs", j}, {"pass", fine}}));
   return fine ? kFine : kDifferent;
 }
 

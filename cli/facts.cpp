@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "show.h"
 
 namespace lathe::cli {
 namespace {
@@ -23,7 +24,7 @@ int show_ops(bool json) {
     fmt::print("{} ({}) -> {}\n", op.name, op.operands, op.results);
     for (const std::string& a : op.attributes) fmt::print("    {}\n", a);
   }
-  if (json) fmt::print("{}\n", list.dump(2));
+  if (json) fmt::print("{}\n", json_text(list));
   return kFine;
 }
 
@@ -42,7 +43,7 @@ int show_devices(bool json) {
       fmt::print("{:<8} not usable: {}\n", d.id, d.error);
     }
   }
-  if (json) fmt::print("{}\n", list.dump(2));
+  if (json) fmt::print("{}\n", json_text(list));
   return kFine;
 }
 

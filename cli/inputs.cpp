@@ -20,6 +20,13 @@ const PortInfo* find(const std::vector<PortInfo>& ports, std::string_view name) 
   return nullptr;
 }
 
+// Values that were made as floats, in the input's type.
+Result<Tensor> of_port(const PortInfo& port, const Tensor& made) {
+  Result<Tensor> t = made.converted(port.type);
+  if (!t.ok()) return std::move(t).status().at(fmt::format("input '{}'", port.name));
+  return t;
+}
+
 // "random:7", or "random" for 0; nothing where the text is neither.
 std::optional<uint64_t> seed_of(std::string_view source) {
   if (source == "random") return 0;
@@ -42,7 +49,7 @@ Result<Tensor> load_one(const PortInfo& port, const std::string& source,
     if (!t.ok()) return t;
     auto* v = reinterpret_cast<float*>(t->mutable_bytes().data());
     std::fill(v, v + t->elements(), source == "ones" ? 1.0f : 0.0f);
-    return t->converted(port.type);
+    return of_port(port, *t);
   }
   if (is_picture(source)) {
     Result<Picture> picture = read_picture(source);
@@ -58,6 +65,14 @@ std::string names_of(const std::vector<PortInfo>& ports) {
   std::string names;
   for (const PortInfo& p : ports) names += (names.empty() ? "" : ", ") + p.name;
   return names;
+}
+
+size_t end_of_name(const std::string& text, const std::vector<PortInfo>& ports) {
+  size_t longest = 0;
+  for (const PortInfo& p : ports) {
+    if (p.name.size() >= longest && text.starts_with(p.name + "=")) longest = p.name.size();
+  }
+  return longest > 0 ? longest : text.find('=');
 }
 
 void InputOptions::add_to(CLI::App& c) {
@@ -87,7 +102,7 @@ Result<Tensors> load_inputs(const InputOptions& options, const std::vector<PortI
                              names_of(ports)));
   }
   for (const std::string& text : options.inputs) {
-    size_t equals = text.find('=');
+    size_t equals = end_of_name(text, ports);
     std::string name = equals == std::string::npos ? "" : text.substr(0, equals);
     if (equals == std::string::npos ||
         (find(ports, name) == nullptr && ports.size() == 1 && text.find('/') < equals)) {
@@ -146,7 +161,7 @@ Result<Tensor> random_tensor(const PortInfo& port, uint64_t seed,
            : mask ? 1.0f
                   : static_cast<float>(engine() % (port.type == Type::Bool ? 2 : 100));
   }
-  return t->converted(port.type);
+  return of_port(port, *t);
 }
 
 std::map<std::string, std::vector<int64_t>> shapes_of(const Tensors& tensors) {

@@ -20,6 +20,8 @@ struct InputOptions {
 using Tensors = std::map<std::string, Tensor>;
 
 std::string names_of(const std::vector<PortInfo>& ports);  // "image, mask"
+// Where NAME ends in NAME=FILE: names of ports may hold '=' themselves. npos: there is no NAME.
+size_t end_of_name(const std::string& text, const std::vector<PortInfo>& ports);
 
 // The tensors named on the command line, by input; errors name input, file and what was expected.
 // `shapes`: of tensors that are made, not read.

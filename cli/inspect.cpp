@@ -20,7 +20,7 @@ int inspect_command(InspectOptions& o) {
   Result<Engine> engine = open_engine(o.engine);
   if (!engine.ok()) return fail(engine.status(), o.engine.file);
   if (o.json) {
-    fmt::print("{}\n", engine_json(*engine).dump(2));
+    fmt::print("{}\n", json_text(engine_json(*engine)));
     return kFine;
   }
   fmt::print("{}", summary(*engine));

@@ -52,7 +52,8 @@ void watch() {
     if (working == 0) die_of_interrupt();
     asked = true;
     const auto until = std::chrono::steady_clock::now() + kPatience;
-    while (working > 0 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(kGlance);
+    while (working > 0 && std::chrono::steady_clock::now() < until)
+      std::this_thread::sleep_for(kGlance);
     if (working > 0) end_process();
   }
 }

@@ -11,14 +11,15 @@
 
 #include "command.h"
 #include "interrupt.h"
+#include "show.h"
 
 namespace lathe::cli {
 
 int fail(const Status& status, std::string_view file) {
   const bool named = file.empty() || status.message().find(file) != std::string::npos;
   const std::string where = named ? std::string() : std::string(file) + ": ";
-  std::fprintf(stderr, "lathe: %s%s\n", where.c_str(), status.message().c_str());
-  if (!status.cure().empty()) std::fprintf(stderr, "       %s\n", status.cure().c_str());
+  std::fprintf(stderr, "lathe: %s\n", printable(where + status.message()).c_str());
+  if (!status.cure().empty()) std::fprintf(stderr, "       %s\n", printable(status.cure()).c_str());
   switch (status.code()) {
     case Code::Ok: return kFine;
     case Code::InvalidInput:
@@ -37,7 +38,7 @@ namespace {
 // What the library warns of, once each; LATHE_LOG asks for more, and then prints by itself.
 void show_warnings(void*, int level, const char* message) {
   constexpr int kWarning = 3;
-  if (level >= kWarning) std::fprintf(stderr, "lathe: warning: %s\n", message);
+  if (level >= kWarning) std::fprintf(stderr, "lathe: warning: %s\n", printable(message).c_str());
 }
 
 // Where a standard stream is closed, the next file that is opened would take its number, and what

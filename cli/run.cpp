@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -35,12 +36,17 @@ Result<std::vector<std::string>> read_labels(const std::string& path) {
   return labels;
 }
 
+// NaN has no place in an order: it comes last.
+double ranked(double value) {
+  return std::isnan(value) ? -std::numeric_limits<double>::infinity() : value;
+}
+
 std::vector<size_t> top_indices(const std::vector<double>& values, int k) {
   std::vector<size_t> order(values.size());
   std::iota(order.begin(), order.end(), size_t{0});
   const auto n = std::min(order.size(), static_cast<size_t>(k));
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(n), order.end(),
-                    [&](size_t a, size_t b) { return values[a] > values[b]; });
+                    [&](size_t a, size_t b) { return ranked(values[a]) > ranked(values[b]); });
   order.resize(n);
   return order;
 }
@@ -61,7 +67,7 @@ struct OutputFile {
 };
 
 OutputFile output_file(const std::string& text, const std::vector<PortInfo>& ports) {
-  const size_t equals = text.find('=');
+  const size_t equals = end_of_name(text, ports);
   if (equals == std::string::npos) return {ports.size() == 1 ? ports[0].name : "", text};
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
@@ -145,12 +151,13 @@ int run_command(RunOptions& o) {
     if (!t.ok()) return fail(t.status());
     nlohmann::json j = {{"name", p.name}, {"type", to_string(t->type())}, {"shape", t->shape()}};
     if (!o.json)
-      fmt::print("{}: {}[{}]\n", p.name, to_string(t->type()), fmt::join(t->shape(), ","));
+      fmt::print("{}: {}[{}]\n", printable(p.name), to_string(t->type()),
+                 fmt::join(t->shape(), ","));
     if (o.top > 0) print_top(*t, o, *labels, j);
     all.push_back(std::move(j));
   }
   if (Status s = save_outputs(o, *session, engine->outputs()); !s.ok()) return fail(s);
-  if (o.json) fmt::print("{}\n", nlohmann::json{{"outputs", all}}.dump(2));
+  if (o.json) fmt::print("{}\n", json_text({{"outputs", all}}));
   return kFine;
 }
 

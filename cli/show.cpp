@@ -54,20 +54,32 @@ nlohmann::json ports_json(const std::vector<PortInfo>& ports) {
 
 }  // namespace
 
+std::string printable(std::string text) {
+  auto moves = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  std::replace_if(text.begin(), text.end(), moves, '?');
+  return text;
+}
+
+std::string json_text(const nlohmann::json& json) {
+  constexpr int kIndent = 2;
+  return json.dump(kIndent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 std::string type_text(const PortInfo& port) {
   std::string dims;
   for (const DimInfo& d : port.shape) {
     dims += (dims.empty() ? "" : ",") + (d.size >= 0 ? std::to_string(d.size) : d.symbol);
   }
-  return fmt::format("{}[{}]", to_string(port.type), dims);
+  return fmt::format("{}[{}]", to_string(port.type), printable(dims));
 }
 
 std::string summary(const Engine& engine) {
-  std::string text = fmt::format("{} on {}\n", engine.model_name(), engine.device());
+  std::string text = fmt::format("{} on {}\n", printable(engine.model_name()), engine.device());
   for (const PortInfo& p : engine.inputs())
-    text += fmt::format("  input   {:<24} {}{}\n", p.name, type_text(p), profile_text(engine, p));
+    text += fmt::format("  input   {:<24} {}{}\n", printable(p.name), type_text(p),
+                        profile_text(engine, p));
   for (const PortInfo& p : engine.outputs())
-    text += fmt::format("  output  {:<24} {}\n", p.name, type_text(p));
+    text += fmt::format("  output  {:<24} {}\n", printable(p.name), type_text(p));
   for (const std::string& p : engine.plugins()) text += fmt::format("  needs   plugin {}\n", p);
   const std::vector<StepInfo> steps = engine.steps();
   double seconds = 0;
@@ -77,7 +89,8 @@ std::string summary(const Engine& engine) {
     // What the user wrote and is wrong does not hide behind --why.
     const size_t rejected = s.op.starts_with("Custom") ? s.why.find("rejected: ") : s.why.npos;
     if (rejected != s.why.npos)
-      text += fmt::format("  warning step '{}': {}\n", s.name, s.why.substr(rejected));
+      text += fmt::format("  warning step '{}': {}\n", printable(s.name),
+                          printable(s.why.substr(rejected)));
   }
   text += fmt::format("  {} nodes became {} steps; their times add up to {:.3f} ms\n",
                       engine.nodes_in_model(), steps.size(), seconds * 1e3);
@@ -106,9 +119,9 @@ std::string layers(const Engine& engine) {
   int k = 0;
   for (const StepInfo& s : engine.steps()) {
     const std::string tactic = s.config.empty() ? s.tactic : s.tactic + " " + s.config;
-    text += fmt::format("{:>4}  {:<40} {:<12} {:<24} {:>10} {:>9}\n", k++, shortened(s.name, 40),
-                        op_name(s), shortened(tactic, 24), micros(s.seconds),
-                        s.checked ? fmt::format("{:.1e}", s.max_error) : "-");
+    text += fmt::format("{:>4}  {:<40} {:<12} {:<24} {:>10} {:>9}\n", k++,
+                        shortened(printable(s.name), 40), op_name(s), shortened(tactic, 24),
+                        micros(s.seconds), s.checked ? fmt::format("{:.1e}", s.max_error) : "-");
   }
   return text;
 }
@@ -117,9 +130,10 @@ std::string reasons(const Engine& engine) {
   std::string text;
   int k = 0;
   for (const StepInfo& s : engine.steps()) {
-    text += fmt::format("{:>4}  {}\n      {}\n      {} {} {} us{}\n", k++, s.name, s.op, s.tactic,
-                        s.config, micros(s.seconds), s.measured ? "" : " (cost model)");
-    if (!s.why.empty()) text += fmt::format("      {}\n", s.why);
+    text += fmt::format("{:>4}  {}\n      {}\n      {} {} {} us{}\n", k++, printable(s.name),
+                        printable(s.op), s.tactic, s.config, micros(s.seconds),
+                        s.measured ? "" : " (cost model)");
+    if (!s.why.empty()) text += fmt::format("      {}\n", printable(s.why));
   }
   return text;
 }

@@ -8,6 +8,11 @@
 
 namespace lathe::cli {
 
+// Names are a stranger's: control characters, which would move the terminal's cursor or begin a
+// line that we did not write, as '?'.
+std::string printable(std::string text);
+std::string json_text(const nlohmann::json& json);  // bytes that are no UTF-8 replaced
+
 std::string type_text(const PortInfo& port);  // "f32[N,3,224,224]"
 std::string summary(const Engine& engine);    // inputs, outputs, steps, certificate
 std::string layers(const Engine& engine);     // a table of steps

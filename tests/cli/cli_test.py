@@ -111,6 +111,16 @@ class CommandLine(unittest.TestCase):
         return path
 
 
+def write_named(path, name, op=b"Relu"):
+    """y = op(x) where the input's and the node's names are a stranger's bytes."""
+    def port(called):
+        shape = message((1, message((1, 3))))
+        return message((1, called), (2, message((1, message((1, 1), (2, shape))))))
+    node = message((1, name), (2, b"y"), (3, name), (4, op))
+    graph = message((1, node), (2, b"g"), (11, port(name)), (12, port(b"y")))
+    pathlib.Path(path).write_bytes(message((1, 8), (7, graph), (8, message((1, b""), (2, 13)))))
+
+
 class Errors(CommandLine):
     def test_a_missing_file_is_named(self):
         self.refuse("run", "nowhere/model.onnx", says="nowhere/model.onnx")
@@ -197,6 +207,14 @@ class Errors(CommandLine):
     def test_a_full_disk_leaves_no_partial_file(self):
         self.refuse("build", DIGITS, "-o", self.folder / "x.engine", *QUICK, says="x.engine",
                     code=3, preexec_fn=small_files_only)
+
+    def test_names_of_a_stranger_write_no_lines_of_their_own(self):
+        model = self.folder / "x.onnx"
+        write_named(model, b"in\nlathe: fine\x1b[2J")
+        self.refuse("run", model, *QUICK, says="in?lathe: fine?[2J")
+        self.assertIn("in?lathe: fine?[2J ", self.succeed("inspect", model, *QUICK, "--why"))
+        write_named(model, b"in\nput", b"Nope")
+        self.refuse("inspect", model, *QUICK, says=["in?put", "Nope"])
 
     def test_a_budget_that_is_spent(self):
         out = ["-o", self.folder / "x.engine", *QUICK]
@@ -411,6 +429,14 @@ class Results(CommandLine):
         self.refuse("compare", DIGITS, "--data", self.folder / "none", says="none")
         self.refuse("compare", DIGITS, "--data", self.folder, "--input", "ones", says="--input")
         self.refuse("compare", DIGITS, "--map", "a.pb=image", says="--data DIR")
+
+    def test_json_is_utf_8_whatever_a_model_calls_things(self):
+        model = self.folder / "x.onnx"
+        write_named(model, b"in\xffput")
+        for args in (["inspect", model], ["run", model, "--input", "ones"], ["compare", model],
+                     ["bench", model, "--seconds", "0", "--warmup", "0"],
+                     ["build", model, "-o", self.folder / "x.engine"]):
+            self.assertTrue(json.loads(self.succeed(*args, *QUICK, "--json")))
 
     def test_a_profile_stays_inside_the_json_object(self):
         told = json.loads(self.succeed("bench", self.engine(), "--json", "--profile", "--seconds",
