@@ -128,7 +128,6 @@ CLI::Validator in_range(double least, double most) {
 }
 
 Status EngineOptions::finish() {
-  model.memory_budget_bytes = build.memory_budget_bytes;
   build.tune = !no_tune;
   build.fuse = !no_fuse;
   build.verify = verify == "off"    ? VerifyMode::Off

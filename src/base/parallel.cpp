@@ -36,7 +36,7 @@ void after_team() {}
 Status check_threads(int n) {
   constexpr int kMost = 1024;
   if (n >= 0 && n <= kMost) return {};
-  return invalid("threads is {}, expected 1 to {}, or 0 for those that the container may use", n,
+  return invalid("threads: {} are given, expected 1 to {}, or 0 for what the container may use", n,
                  kMost);
 }
 
