@@ -7,14 +7,16 @@
 namespace lathe {
 namespace {
 
+constexpr int kColdRuns = 4;            // single runs to begin with, the first to warm up
 constexpr int kRounds = 7;              // times that each is measured,
 constexpr int kMostRounds = 40;         // and more where the samples do not agree,
-constexpr double kAgree = 1.02;         // the two fastest within this,
+constexpr double kAgree = 1.02;         // the two fastest within this
+constexpr double kAbout = 1.1;          // enough agreement to leave by
 constexpr double kBudget = 1.0;         // seconds for all rounds
 constexpr double kRoundSeconds = 4e-4;  // at least this long a measurement
-constexpr double kHopeless = 1.5;       // slower than the best by this after a round: out
-constexpr double kHopelessCold = 4.5;   // and by this after a single run
-constexpr int kColdRuns = 3;            // single runs, the first to warm up
+constexpr double kHopeless = 1.5;       // slower than the best by this: out
+constexpr double kHopelessCold = 4.5;   // the same of single runs
+constexpr double kAbsurd = 30;          // slower by this: out, whatever interrupted it
 constexpr int kFewestRounds = 3;        // before anybody leaves
 constexpr double kSlow = 0.2;           // one run of this many seconds is measurement enough
 
@@ -23,50 +25,77 @@ constexpr double kSlow = 0.2;           // one run of this many seconds is measu
 // may still be far from it.
 struct Runner {
   Racer* racer;
-  int repeats;
+  int repeats = 1;
+  int samples = 0;
   double fastest = 1e30, second = 1e30;
 
   void add(double sample) {
+    ++samples;
     second = std::min(second, std::max(sample, fastest));
     fastest = std::min(fastest, sample);
   }
-  bool is_settled() const { return second <= kAgree * fastest; }
+  bool agrees(double within) const { return second <= within * fastest; }
+  // Slower for certain: several samples say the same.
+  bool is_behind(double best, double by) const {
+    if (fastest >= kSlow) return fastest > by * best;
+    return samples >= kFewestRounds && fastest > by * best &&
+           (agrees(kAbout) || fastest > kAbsurd * best);
+  }
 };
+
+double best_of(std::span<const Runner> runners) {
+  double best = 1e30;
+  for (const Runner& r : runners) best = std::min(best, r.fastest);
+  return best;
+}
+
+// In turns from the first run on: an interruption must not meet all runs of one candidate.
+Status run_cold(Device& device, Stream& stream, std::span<Runner> runners) {
+  for (int run = 0; run < kColdRuns; ++run) {
+    for (Runner& r : runners) {
+      if (r.samples > 0 && r.fastest >= kSlow) continue;
+      r.add(LATHE_TRY(device.time(stream, r.racer->work, 1)));
+    }
+  }
+  return {};
+}
+
+Status run_rounds(Device& device, Stream& stream, std::span<Runner> runners) {
+  double spent = 0;
+  bool settled = false;
+  for (int round = 0; round < kMostRounds && spent < kBudget; ++round) {
+    if (round >= kRounds && settled) break;
+    const double best = best_of(runners);
+    settled = true;
+    for (Runner& r : runners) {
+      if (r.is_behind(best, kHopeless)) continue;
+      const double took = LATHE_TRY(device.time(stream, r.racer->work, r.repeats));
+      spent += took;
+      r.add(took / r.repeats);
+      settled = settled && r.agrees(kAgree);
+    }
+  }
+  return {};
+}
 
 }  // namespace
 
 Status race(Device& device, Stream& stream, std::span<Racer> field) {
-  double best = 1e30;
-  for (Racer& r : field) {
-    r.seconds = LATHE_TRY(device.time(stream, r.work, 1));
-    for (int again = 0; again < kColdRuns && r.seconds < kSlow; ++again) {
-      r.seconds = std::min(r.seconds, LATHE_TRY(device.time(stream, r.work, 1)));
-    }
-    best = std::min(best, r.seconds);
-  }
+  std::vector<Runner> cold;
+  cold.reserve(field.size());
+  for (Racer& r : field) cold.push_back({&r});
+  LATHE_TRY(run_cold(device, stream, cold));
+  const double best = best_of(cold);
+  for (const Runner& r : cold) r.racer->seconds = r.fastest;
   if (field.size() == 1 && best >= kSlow) return {};
   std::vector<Runner> runners;
-  for (Racer& r : field) {
-    if (r.seconds > kHopelessCold * best) continue;
-    const double repeats = std::clamp(kRoundSeconds / std::max(r.seconds, 1e-8), 1.0, 1000.0);
-    runners.push_back({&r, static_cast<int>(repeats)});
+  for (const Runner& r : cold) {
+    if (r.is_behind(best, kHopelessCold)) continue;
+    const double repeats = std::clamp(kRoundSeconds / std::max(r.fastest, 1e-8), 1.0, 1000.0);
+    runners.push_back({r.racer, static_cast<int>(repeats)});
   }
-  double spent = 0;
-  best = 1e30;
-  bool settled = false;
-  for (int round = 0; round < kMostRounds && spent < kBudget; ++round) {
-    if (round >= kRounds && settled) break;
-    settled = true;
-    for (Runner& r : runners) {
-      if (round >= kFewestRounds && r.fastest > kHopeless * best) continue;
-      const double took = LATHE_TRY(device.time(stream, r.racer->work, r.repeats));
-      spent += took;
-      r.add(took / r.repeats);
-      best = std::min(best, r.fastest);
-      settled = settled && r.is_settled();
-    }
-  }
-  for (Runner& r : runners) r.racer->seconds = r.fastest;
+  LATHE_TRY(run_rounds(device, stream, runners));
+  for (const Runner& r : runners) r.racer->seconds = r.fastest;
   return {};
 }
 

@@ -115,6 +115,24 @@ TEST(Tuner, SlowestOnRequest) {
   EXPECT_EQ(t.choose().tactic->name, "slow");
 }
 
+// Other programs took the processor in its first runs; it is the faster one nevertheless.
+TEST(Tuner, AnInterruptedCandidateIsGivenMoreRuns) {
+  static int runs;
+  runs = 0;
+  Tactic interrupted = tactic("interrupted", load<5>);
+  interrupted.load = [](const LoadContext& c) -> Made {
+    auto p = std::make_unique<TestPrepared>(c.op, 5e-6);
+    p->spoil = [](const OpInstance&, const Buffers&) {
+      if (++runs < 8) TestDevice::clock() += 1e-4 * runs;
+    };
+    return std::unique_ptr<Prepared>(std::move(p));
+  };
+  Trying t({&kSlow, &interrupted});
+  const Choice c = t.choose();
+  EXPECT_EQ(c.tactic->name, "interrupted");
+  EXPECT_NEAR(c.seconds, 5e-6, 1e-9);
+}
+
 struct Liar {
   const char* name;
   Made (*load)(const LoadContext&);
