@@ -2,6 +2,7 @@
 #include "compiler/compiler.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "compiler/stages.h"
 #include "engine/plugins.h"
 #include "passes/pass.h"
@@ -105,6 +106,17 @@ std::string options_text(const CompileOptions& o) {
   return text;
 }
 
+// Said where it matters to the choices that were made.
+void warn_of_noise(Tuner::Noise noise) {
+  constexpr int kFew = 10;
+  if (noise.races < kFew || noise.unsettled * 4 < noise.races) return;
+  log_warning(
+      "other programs held the processor while Lathe tuned: {} of {} races ended without two "
+      "samples alike, so that other choices may be faster; build again in a quiet moment with a "
+      "timing cache of its own",
+      noise.unsettled, noise.races);
+}
+
 }  // namespace
 
 Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& cache,
@@ -133,6 +145,7 @@ Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& ca
   if (options.fuse) LATHE_TRY(run_stage(plan, stage, "parts", place_parts));
   explain_neighbours(plan, options.fuse);
   LATHE_TRY(run_stage(plan, stage, "tune", choose_tactics));
+  warn_of_noise(tuner.noise());
   drop_unused(plan);
   if (options.tuner.verify != Verify::Off) {
     const Plan chain = LATHE_TRY(unfused_chain(lowered, stage, cache));

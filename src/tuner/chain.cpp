@@ -130,8 +130,7 @@ Result<std::vector<double>> Tuner::race_chains(std::span<const Chain> candidates
   std::vector<Racer> racers;
   racers.reserve(launches.size());
   for (auto& launch : launches) racers.push_back({launch});
-  ThreadScope scope(s.options.threads);
-  LATHE_TRY(race(s.device, *s.stream, racers));
+  LATHE_TRY(s.run_race(racers));
   std::vector<double> seconds;
   seconds.reserve(racers.size());
   for (const Racer& r : racers) seconds.push_back(r.seconds);

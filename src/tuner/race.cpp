@@ -95,7 +95,10 @@ Status race(Device& device, Stream& stream, std::span<Racer> field) {
     runners.push_back({r.racer, static_cast<int>(repeats)});
   }
   LATHE_TRY(run_rounds(device, stream, runners));
-  for (const Runner& r : runners) r.racer->seconds = r.fastest;
+  for (const Runner& r : runners) {
+    r.racer->seconds = r.fastest;
+    r.racer->settled = r.agrees(kAbout) || r.samples == 1;
+  }
   return {};
 }
 

@@ -10,7 +10,8 @@ namespace lathe {
 
 struct Racer {
   WorkRef work;
-  double seconds = 0;  // of its fastest round
+  double seconds = 0;   // of its fastest round
+  bool settled = true;  // another round came within a tenth of it
 };
 
 Status race(Device& device, Stream& stream, std::span<Racer> field);

@@ -42,6 +42,17 @@ Status Tuner::State::open() {
   return {};
 }
 
+Status Tuner::State::run_race(std::span<Racer> field) {
+  ThreadScope scope(options.threads);
+  LATHE_TRY(race(device, *stream, field));
+  const auto winner =
+      std::min_element(field.begin(), field.end(),
+                       [](const Racer& a, const Racer& b) { return a.seconds < b.seconds; });
+  ++noise.races;
+  noise.unsettled += winner->settled ? 0 : 1;
+  return {};
+}
+
 std::string Tuner::State::tactic_key(const OpInstance& op, const Tactic& t, const Config& c) const {
   std::string key =
       fmt::format("{}|{}|{}@{}|{}", device.info().key(), op.to_string(), t.name, t.version, c);
@@ -168,8 +179,7 @@ Status Tuner::State::time(std::span<Candidate* const> field, Subject& s) {
   std::vector<Racer> racers;
   racers.reserve(launches.size());
   for (auto& launch : launches) racers.push_back({launch});
-  ThreadScope scope(options.threads);
-  LATHE_TRY(race(device, *stream, racers));
+  LATHE_TRY(run_race(racers));
   for (size_t k = 0; k < field.size(); ++k) {
     field[k]->timing.seconds = racers[k].seconds;
     field[k]->known = true;
@@ -275,7 +285,7 @@ Result<Choice> Tuner::State::decide(const OpInstance& op, std::span<const HostTe
 
 Tuner::Tuner(Device& device, Device& host, KernelCompiler* compiler, TimingCache& cache,
              TunerOptions options)
-    : state_(new State{device, host, compiler, cache, options, nullptr, {}, {}}) {}
+    : state_(new State{device, host, compiler, cache, options, nullptr, {}, {}, {}}) {}
 Tuner::~Tuner() = default;
 
 Result<Choice> Tuner::choose(const OpInstance& op, std::span<const HostTensor> constants) {
@@ -297,6 +307,8 @@ std::string Tuner::declined(const OpInstance& op) const {
   }
   return reasons.empty() ? "no tactic runs this operator" : reasons;
 }
+
+Tuner::Noise Tuner::noise() const { return state_->noise; }
 
 bool Tuner::supported(const OpInstance& op) const { return declined(op).empty(); }
 

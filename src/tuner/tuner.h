@@ -70,6 +70,13 @@ class Tuner {
   std::string declined(const OpInstance& op) const;
   bool supported(const OpInstance& op) const;  // by a tactic other than the reference
 
+  // Races so far, and those whose winner was never measured alike twice: other programs held the
+  // processor.
+  struct Noise {
+    int races = 0, unsettled = 0;
+  };
+  Noise noise() const;
+
   struct State;  // tuner_state.h
 
  private:

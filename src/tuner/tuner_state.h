@@ -58,8 +58,10 @@ struct Tuner::State {
   std::unique_ptr<Stream> stream;
   std::map<std::string, Choice> chosen;
   std::map<std::string, std::vector<std::byte>> compiled;  // by source text
+  Noise noise;
 
   Status open();
+  Status run_race(std::span<Racer> field);
   std::string tactic_key(const OpInstance& op, const Tactic& t, const Config& c) const;
   std::vector<Candidate> candidates(const OpInstance& op, std::string& declined) const;
   Status load(Candidate& c, const OpInstance& op, std::span<const HostTensor> constants,

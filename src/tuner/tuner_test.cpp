@@ -131,6 +131,22 @@ TEST(Tuner, AnInterruptedCandidateIsGivenMoreRuns) {
   const Choice c = t.choose();
   EXPECT_EQ(c.tactic->name, "interrupted");
   EXPECT_NEAR(c.seconds, 5e-6, 1e-9);
+  EXPECT_EQ(t.tuner.noise().races, 1);
+  EXPECT_EQ(t.tuner.noise().unsettled, 0);
+}
+
+TEST(Tuner, AWinnerThatIsNeverMeasuredAlikeTwiceIsCounted) {
+  static int runs;
+  runs = 0;
+  Tactic erratic = tactic("erratic", load<5>);
+  erratic.load = [](const LoadContext& c) -> Made {
+    auto p = std::make_unique<TestPrepared>(c.op, 5e-6);
+    p->spoil = [](const OpInstance&, const Buffers&) { TestDevice::clock() += 1e-3 * ++runs; };
+    return std::unique_ptr<Prepared>(std::move(p));
+  };
+  Trying t({&erratic});
+  EXPECT_EQ(t.choose().tactic->name, "erratic");
+  EXPECT_EQ(t.tuner.noise().unsettled, 1);
 }
 
 struct Liar {
