@@ -3,7 +3,7 @@
 import os
 
 from . import _core
-from .errors import InputError
+from .errors import InputError, MissingFileError
 
 VERIFY = {"off": _core.VerifyMode.off, "sample": _core.VerifyMode.sample,
           "full": _core.VerifyMode.full}
@@ -48,13 +48,23 @@ def verify_mode(verify):
     return VERIFY[name]
 
 
+def cache_file(cache):
+    """The C++ API's text for a timing cache: None is the user's own, False none."""
+    if cache is None or cache is False:
+        return "" if cache is None else "none"
+    path = os.fspath(cache)
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise MissingFileError(f"timing_cache: {path}: there is no folder '{folder}'")
+    return path
+
+
 def settings(model, options):
     """BuildOptions from the keyword arguments of `lathe.build`."""
     result = _core.BuildOptions()
     result.shapes = shape_ranges(options.pop("shapes"), model)
     result.verify = verify_mode(options.pop("verify"))
-    cache = options.pop("timing_cache")
-    result.timing_cache = "" if cache is None else "none" if cache is False else os.fspath(cache)
+    result.timing_cache = cache_file(options.pop("timing_cache"))
     for ours, theirs in (("workspace", "workspace_bytes"), ("memory", "memory_budget_bytes")):
         value = options.pop(ours)
         setattr(result, theirs, -1 if value is None else value)

@@ -75,6 +75,14 @@ def test_amounts_below_nothing_are_refused(option, message):
         build(networks.relu(), **option)
 
 
+def test_a_timing_cache_lies_in_a_folder_that_is_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="timing_cache: .*there is no folder") as e:
+        lathe.build(networks.relu(), timing_cache=tmp_path / "missing" / "a.cache")
+    assert isinstance(e.value, lathe.NotFoundError)
+    lathe.build(networks.relu(), timing_cache=tmp_path / "a.cache")
+    assert (tmp_path / "a.cache").stat().st_size > 0
+
+
 def test_reading_stays_within_the_memory_that_it_may_take(tmp_path):
     proto = networks.layers(2, 300)
     onnx.save(proto, tmp_path / "large.onnx")
