@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/cpus.h"
+#include "base/signals.h"
 
 namespace lathe {
 namespace {
@@ -59,6 +60,7 @@ LATHE_UNWATCHED void parallel_for(int64_t n, int64_t grain, void (*body)(void*, 
 #pragma omp parallel num_threads(static_cast <int>(threads))
   {
     enter_team();
+    if (omp_get_thread_num() != 0) hold_signals_for_ever();
     // A runtime may grant fewer threads than asked for.
     for (int64_t i = omp_get_thread_num(); i < parts; i += omp_get_num_threads()) {
       int64_t begin = i * size + std::min(i, longer);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/parallel.h"
+#include "base/signals.h"
 #include "runtime/session_state.h"
 
 namespace lathe {
@@ -123,6 +124,7 @@ Result<Shape> RuntimeSession::output_shape(int output) {
 Status RuntimeSession::enqueue() {
   State& s = *state_;
   ThreadScope scope(s.threads);
+  const HeldSignals held;  // once for all steps
   LATHE_TRY(s.prepare_run());
   const Status queued = s.queue_run();
   const Status marked = s.stream->mark();

@@ -11,6 +11,7 @@
 #include "backends/cpu/cpu_features.h"
 #include "backends/cpu/dnnl/dnnl_shim.h"
 #include "base/parallel.h"
+#include "base/signals.h"
 #include "device/tactic.h"
 
 namespace lathe::cpu {
@@ -100,6 +101,7 @@ class CpuDevice : public Device {
     return {};
   }
   Result<double> time(Stream&, WorkRef work, int repeats) override {
+    const HeldSignals held;
     const auto begin = std::chrono::steady_clock::now();
     for (int k = 0; k < repeats; ++k) LATHE_TRY(work());
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

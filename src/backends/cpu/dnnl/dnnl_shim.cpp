@@ -5,6 +5,7 @@
 #include <array>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "base/signals.h"
 #include "base/slot_pool.h"
 
 namespace lathe::cpu {
@@ -373,6 +374,7 @@ Status OnednnPrimitive::pack(const MemorySpec& plain, const void* from, void* to
 
 Status OnednnPrimitive::run(const Args& args) const {
   State& s = *state_;
+  const HeldSignals held;
   return guarded([&] {
     std::unique_ptr<Arguments> a = s.arguments.take();
     if (a == nullptr) a = std::make_unique<Arguments>();
