@@ -6,8 +6,8 @@
 
 namespace lathe {
 
-// While one lives, the calling thread takes no signal but those of its own faults; they wait. May be
-// nested; only the outermost costs anything (two system calls).
+// While one lives, the calling thread takes no signal but those of its own faults; they wait. May
+// be nested; only the outermost costs anything (two system calls).
 class HeldSignals {
  public:
   HeldSignals();
