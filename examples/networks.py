@@ -24,7 +24,8 @@ NETWORKS = {
     },
     "upscale": {
         "range": ("image:1x3x1x1", "image:1x3x216x216", "image:1x3x216x216"),
-        "bench": "image:1x3x64x64",
+        "bench": "image:1x3x216x216",
+        "reference": "image:1x3x64x64",  # a crop: the reference takes seconds for it
     },
 }
 
@@ -90,13 +91,16 @@ def row(demo, network, device):
     shapes = NETWORKS[network]["bench"]
     facts = json.loads(demo.file(network, device, "tuned", "json").read_text())
     quick = ["--seconds", "0.5", "--warmup", "0.1"]
-    tuned, memory = demo.median(demo.file(network, device, "tuned", "engine"), shapes, *quick)
-    unfused, _ = demo.median(demo.file(network, device, "unfused", "engine"), shapes, *quick)
+    # In turns, and the better of them: the machine's speed moves.
+    turns = [[demo.median(demo.file(network, device, kind, "engine"), shapes, *quick)
+              for kind in ("tuned", "unfused")] for _ in range(3)]
+    tuned, memory = min(turn[0] for turn in turns)
+    unfused, _ = min(turn[1] for turn in turns)
     reference = "-"
-    if network == "upscale" and device == "cpu":
-        ms, _ = demo.median(MODELS / f"{network}.onnx", shapes, "--no-tune", "--no-fuse",
-                            "--verify", "off", "--timing-cache", "none", "--seconds", "0",
-                            "--warmup", "0", "--test-setting", "reference_only")
+    if "reference" in NETWORKS[network] and device == "cpu":
+        ms, _ = demo.median(MODELS / f"{network}.onnx", NETWORKS[network]["reference"],
+                            "--no-tune", "--no-fuse", "--verify", "off", "--timing-cache", "none",
+                            "--seconds", "0", "--warmup", "0", "--test-setting", "reference_only")
         reference = milliseconds(ms)
     proof = facts["certificate"]
     whole = f"{max(proof['end_to_end']):.1e}" if proof["end_to_end"] else "-"
@@ -115,6 +119,7 @@ def table(demo):
     for r in rows:
         print("  " + "  ".join(cell.ljust(w) if c < 3 else cell.rjust(w)
                                for c, (cell, w) in enumerate(zip(r, widths))).rstrip())
+    print("  reference: the plain reference's time, of upscale for a crop of 64x64.")
     print("  step error: the largest of a step against the reference; whole error: of the outputs\n"
           "  against the unfused FP32 chain; both over the largest value.")
 
