@@ -9,8 +9,9 @@ namespace {
 
 constexpr int kColdRuns = 4;            // single runs to begin with, the first to warm up
 constexpr int kRounds = 7;              // times that each is measured,
-constexpr int kMostRounds = 40;         // and more where the samples do not agree,
-constexpr double kAgree = 1.02;         // the two fastest within this
+constexpr int kMostRounds = 25;         // and more where the samples do not agree,
+constexpr double kAgree = 1.03;         // the two fastest within this
+constexpr double kContender = 1.1;      // of candidates this near to the best
 constexpr double kAbout = 1.1;          // enough agreement to leave by
 constexpr double kBudget = 1.0;         // seconds for all rounds
 constexpr double kRoundSeconds = 4e-4;  // at least this long a measurement
@@ -72,7 +73,8 @@ Status run_rounds(Device& device, Stream& stream, std::span<Runner> runners) {
       const double took = LATHE_TRY(device.time(stream, r.racer->work, r.repeats));
       spent += took;
       r.add(took / r.repeats);
-      settled = settled && r.agrees(kAgree);
+      // Of those that may still win.
+      settled = settled && (r.agrees(kAgree) || r.fastest > kContender * best);
     }
   }
   return {};
