@@ -49,8 +49,7 @@ ChosenRuns::ChosenRuns(const OpInstance& op)
     for (size_t d = batch; d < last; ++d) chosen_.push_back({sizes[d], strides[d]});
     for (size_t d = last; d < sizes.size(); ++d) run_ *= sizes[d];
   } else {
-    const int64_t given = op.attrs.i("axis");
-    const auto axis = static_cast<size_t>(given < 0 ? given + op.in[0].rank() : given);
+    const auto axis = static_cast<size_t>(*axis_of(op.attrs, "axis", op.in[0].rank()));
     strides_ = strides;
     strides_[axis] = 0;
     chosen_.push_back({sizes[axis], strides[axis]});
@@ -130,16 +129,6 @@ void ChosenRuns::scatter(const void* updates, const int64_t* table, void* y) con
   auto* to = static_cast<std::byte*>(y);
   for (int64_t run = 0; run < count_; ++run)
     move(to + table[run] * bytes_, from + static_cast<size_t>(run) * length, length);
-}
-
-Support has_plain_rows(const OpInstance& op) {
-  if (op.fusion.sliced()) return Support::no("slices of larger tensors");
-  for (const auto* types : {&op.in, &op.out}) {
-    for (const TensorType& t : *types) {
-      if (t.layout != Layout::RowMajor) return Support::no("row-major tensors only");
-    }
-  }
-  return movable(op);
 }
 
 }  // namespace lathe::cpu

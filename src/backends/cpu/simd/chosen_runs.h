@@ -39,7 +39,4 @@ class ChosenRuns {
   bool is_i32_ = false;
 };
 
-// Dense row-major tensors of elements that can be moved, nothing fused.
-Support has_plain_rows(const OpInstance& op);
-
 }  // namespace lathe::cpu

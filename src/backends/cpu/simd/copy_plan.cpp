@@ -148,4 +148,14 @@ Support movable(const OpInstance& op) {
   return Support::yes();
 }
 
+Support has_plain_rows(const OpInstance& op) {
+  if (op.fusion.sliced()) return Support::no("slices of larger tensors");
+  for (const auto* types : {&op.in, &op.out}) {
+    for (const TensorType& t : *types) {
+      if (t.layout != Layout::RowMajor) return Support::no("row-major tensors only");
+    }
+  }
+  return movable(op);
+}
+
 }  // namespace lathe::cpu

@@ -32,6 +32,8 @@ class CopyPlan {
 Support movable(const TensorType& type);
 // Every operand and result movable, no expressions, no channels in blocks.
 Support movable(const OpInstance& op);
+// Dense row-major tensors of elements that can be moved, nothing fused.
+Support has_plain_rows(const OpInstance& op);
 
 // What moves bytes only: some plans, each from one operand to one result.
 class PreparedCopies : public Prepared {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // gather_elements, gather_nd: an element by each index, a run of memory by each tuple of them.
 #include "backends/cpu/simd/chosen_runs.h"
+#include "backends/cpu/simd/copy_plan.h"
 
 namespace lathe::cpu {
 namespace {

@@ -3,7 +3,7 @@
 // added up in the first-level cache, then one expression normalizes.
 #include <algorithm>
 
-#include "backends/cpu/simd/chosen_runs.h"
+#include "backends/cpu/simd/copy_plan.h"
 #include "backends/cpu/simd/expr_kernel.h"
 #include "base/math.h"
 #include "base/parallel.h"

@@ -45,15 +45,7 @@ class PreparedOneHot : public Prepared {
   CopyPlan off_;
 };
 
-Support row_major(const OpInstance& op) {
-  if (op.in[0].layout != Layout::RowMajor || op.out[0].layout != Layout::RowMajor ||
-      op.fusion.sliced()) {
-    return Support::no("dense row-major tensors only");
-  }
-  return movable(op);
-}
-
-Support supports(const OpInstance& op, const DeviceInfo&) { return row_major(op); }
+Support supports(const OpInstance& op, const DeviceInfo&) { return has_plain_rows(op); }
 
 Result<std::unique_ptr<Prepared>> load(const LoadContext& context) {
   return std::unique_ptr<Prepared>(std::make_unique<PreparedOneHot>(context.op));
