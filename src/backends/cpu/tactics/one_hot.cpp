@@ -28,6 +28,7 @@ class PreparedOneHot : public Prepared {
     visit_number(type_, [&]<class T>() {
       for (int64_t i = 0; i < outer_ * inner_; ++i) {
         const auto given = static_cast<const T*>(at.in[0])[i];
+        // NOLINTNEXTLINE(bugprone-signed-char-misuse): an i8 is a number here, no character
         const auto index = static_cast<int64_t>(given);
         if (index < -depth_ || index >= depth_) continue;
         if (std::is_unsigned_v<T> && index < 0) continue;
