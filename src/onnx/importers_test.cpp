@@ -78,6 +78,30 @@ TEST(Importers, GemmScalesAConstantBiasWhenItIsRead) {
   EXPECT_EQ(run(*g, {HostTensor::of<float>({1, 2}, {1, 2})}), (std::vector<double>{21}));
 }
 
+TEST(Importers, ResizeOfOpset10RoundsUpAlongAxesThatShrink) {
+  TestModel m(10);
+  m.input("x", 1, {2, 4}).floats("scales", {2}, {2.0f, 0.6f});
+  m.node("Resize", {"x", "scales"}, {"y"}).output("y");
+  Result<Graph> g = m.load();
+  ASSERT_TRUE(g.ok()) << g.status().message();
+  EXPECT_EQ(run(*g, {HostTensor::of<float>({2, 4}, {1, 2, 3, 4, 5, 6, 7, 8})}),
+            (std::vector<double>{1, 3, 1, 3, 5, 7, 5, 7}));
+}
+
+TEST(Importers, ResizeThatKeepsTheAspectSamplesByTheOneScale) {
+  TestModel m(19);
+  // The scale is 1/2 by the first axis; 3 of 5 samples lie at 0.5, 2.5 and 4.5, not at 1/3, 2,
+  // 11/3.
+  m.input("x", 1, {2, 5}).ints("sizes", {1, 4});
+  m.node("Resize", {"x", "", "", "sizes"}, {"y"}).output("y");
+  m.attribute("mode", 3).set_s("linear");
+  m.attribute("keep_aspect_ratio_policy", 3).set_s("not_larger");
+  Result<Graph> g = m.load();
+  ASSERT_TRUE(g.ok()) << g.status().message();
+  EXPECT_EQ(run(*g, {HostTensor::of<float>({2, 5}, {0, 1, 2, 3, 4, 0, 1, 2, 3, 4})}),
+            (std::vector<double>{0.5, 2.5, 4}));
+}
+
 TEST(Importers, ResizeScalesASymbolicSize) {
   TestModel m(13);
   m.input("x", 1, {1, 1, -1, 4}).floats("scales", {4}, {1, 1, 2, 0.5f});

@@ -55,7 +55,8 @@ Status from_scales(Target& t, const Shape& x, const Ints& axes, const Floats& sc
   return {};
 }
 
-// One scale for all axes, so that the result is not larger or not smaller than what was asked.
+// One scale for all axes, so that the result is not larger or not smaller than what was asked;
+// where it leads to no whole size, samples lie as the scale says.
 Status keep_aspect(Target& t, const Shape& x, const Ints& axes, const Dims& sizes, bool smaller) {
   double scale = 0;
   for (size_t k = 0; k < axes.size(); ++k) {
@@ -66,9 +67,11 @@ Status keep_aspect(Target& t, const Shape& x, const Ints& axes, const Dims& size
     const double s = static_cast<double>(sizes[k].value()) / static_cast<double>(in.value());
     scale = k == 0 ? s : smaller ? std::min(scale, s) : std::max(scale, s);
   }
+  t.scales.assign(static_cast<size_t>(x.rank()), 1.0);
   for (int64_t axis : axes) {
     const auto in = static_cast<double>(x[static_cast<int>(axis)].value());
     t.sizes[static_cast<size_t>(axis)] = static_cast<int64_t>(std::floor(in * scale + 0.5));
+    t.scales[static_cast<size_t>(axis)] = scale;
   }
   return {};
 }
@@ -101,7 +104,7 @@ Result<Floats> region(NodeImport& n, const Ints& axes, int rank) {
 Attrs attrs_of(NodeImport& n) {
   Attrs a;
   a.set("mode", n.s("mode", "nearest"));
-  // Before opset 11 there was one way: o / scale, rounded down.
+  // Before opset 11 there was one way: o / scale, rounded down (shrink_nearest: or up).
   const bool old = n.opset() < 11;
   a.set("coordinates", n.s("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel"));
   a.set("nearest_mode", n.s("nearest_mode", old ? "floor" : "round_prefer_floor"));
@@ -110,6 +113,24 @@ Attrs attrs_of(NodeImport& n) {
   a.set("antialias", int64_t{n.i("antialias", 0) != 0});
   a.set("extrapolation", n.f("extrapolation_value", 0.0));
   return a;
+}
+
+// Resize of opset 10 rounds up along the axes that shrink: those go first, by themselves. Leaves in
+// `t` what remains to be done.
+Result<Value*> shrink_nearest(NodeImport& n, Value* x, const Attrs& attrs, Target& t) {
+  Dims sizes = dims_list(x->type.shape);
+  Floats scales(t.scales.size(), 1.0);
+  bool shrinks = false;
+  for (size_t d = 0; d < scales.size(); ++d) {
+    if (t.scales[d] >= 1) continue;
+    shrinks = true;
+    sizes[d] = t.sizes[d];
+    std::swap(scales[d], t.scales[d]);
+  }
+  if (!shrinks) return x;
+  Attrs up = attrs;
+  up.set("nearest_mode", std::string("ceil")).set("sizes", std::move(sizes)).set("scales", scales);
+  return n.add("Resize", {x}, std::move(up));
 }
 
 }  // namespace
@@ -135,6 +156,9 @@ Status import_resize(NodeImport& n) {
   }
   if (attrs.text("coordinates") == "tf_crop_and_resize") {
     attrs.set("roi", LATHE_TRY(region(n, axes, shape.rank())));
+  }
+  if (n.opset() == 10 && n.type() == "Resize" && attrs.text("mode") == "nearest") {
+    x = LATHE_TRY(shrink_nearest(n, x, attrs, t));
   }
   attrs.set("sizes", t.sizes).set("scales", t.scales);
   return n.result(LATHE_TRY(n.add("Resize", {x}, std::move(attrs))));
