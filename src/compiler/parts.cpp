@@ -178,9 +178,17 @@ class Parts {
         add_tensor(plan_, tensor(plan_, from).name + ".part", tensor(plan_, from).type);
     step.out = {part};
     mark_constants(plan_, step);
-    if (k < concat.op.fusion.in_slice.size())
-      step.op.fusion.in_slice = {concat.op.fusion.in_slice[k]};
+    read_in_place(step);
     return placed(step, {{part, to}});
+  }
+
+  // States where the operand of a copy lies now: it may have moved since the copy was made.
+  void read_in_place(Step& copy) const {
+    const PlanTensor& from = tensor(plan_, copy.in[0]);
+    copy.op.fusion.in_slice.clear();
+    if (from.alias_axis < 0) return;
+    const Dim& whole = tensor(plan_, from.alias_of).type.shape[from.alias_axis];
+    copy.op.fusion.in_slice = {Slice{from.alias_axis, from.alias_start, whole}};
   }
 
   // Whether `touched` in their new places beat `apart`, and the copy, as they are.
@@ -243,6 +251,7 @@ class Parts {
         part.alias_of = plan_.steps[s].out[0];
         part.alias_axis = slice.axis;
         part.alias_start = slice.start;
+        read_in_place(copy);
         steps.push_back(std::move(copy));
       }
     }

@@ -44,6 +44,18 @@ std::string joined_twice() {
 
 TEST(Parts, WhatHasNoPlaceOfItsOwnIsCopied) { expect_right_in_all_ways(joined_twice()); }
 
+// What a copy reads moves away after it: a part with its whole, an operand to a later Concat.
+std::string moved_later() {
+  return "graph g(%x: f32[2,4,6,6]) {\n" + weights("w", {8, 4, 3, 3}, 1) +
+         weights("u", {8, 4, 3, 3}, 2) + conv("a", "x", "w", 1) + conv("b", "x", "u", 1) +
+         slice("p", "a", 0, 3) + "  %j = Concat{axis=1}(%p, %a, %x, %p) \"j\"\n" +
+         pointwise("c", "(a:f32) -> tanh(a)", "%x") +
+         "  %k = Concat{axis=1}(%b, %b, %c) \"k\"\n  %l = Concat{axis=1}(%b, %x) \"l\"\n" +
+         pointwise("q", kRelu, "%j") + "  return j=%q, k=%k, l=%l\n}\n";
+}
+
+TEST(Parts, CopiesReadWhereTheirOperandLiesInTheEnd) { expect_right_in_all_ways(moved_later()); }
+
 std::string rows() {
   return "graph g(%x: f32[5,24]) {\n" + weights("w", {24, 36}, 1) + weights("v", {12, 12}, 2) +
          "  %m = MatMul{}(%x, %w) \"m\"\n" + slice("q", "m", 0, 12) + slice("k", "m", 12, 12) +
