@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // recognise_attention: softmax(q k^T * scale + mask) v in the forms that exporters write becomes
 // Attention. The scale may stand on q, on k, on both or behind the product; masks are addends
-// (a bias of positions and a mask of padding, summed first) or a Where; a Where(IsNaN) around the
-// softmax is what Attention does by itself.
+// (a bias of positions and a mask of padding, summed first) or a Where that puts -inf or a number
+// beside which scores vanish; a Where(IsNaN) around the softmax is what Attention does by itself.
 #include <algorithm>
 #include <cmath>
 
@@ -13,9 +13,15 @@
 namespace lathe {
 namespace {
 
+// Added to the scores; of a bool tensor, `shown` where true and `hidden` where false.
+struct Mask {
+  Value* tensor;
+  double shown = 0, hidden = 0;
+};
+
 struct Match {
   Value *q = nullptr, *k = nullptr, *v = nullptr;  // k as MatMul reads it
-  std::vector<Value*> masks;                       // added to the scores
+  std::vector<Mask> masks;
   double scale = 1;
   bool k_transposed = false;  // k is [..., T, D] already
   Node* scores = nullptr;     // the first product
@@ -69,17 +75,35 @@ bool take_product(Term t, Match& m) {
 }
 
 constexpr size_t kMaxMasks = 4;
+constexpr double kDrowns = -1e30;  // any score added to it is lost, as if it were put in its place
 
-// scores = scale * product [+ masks and zeros], each sum read by the next alone.
+bool match_scores(Term t, Match& m, size_t masks);
+
+// select(mask, scores, hidden) or the other way round.
+bool match_where(Term t, Match& m, size_t masks) {
+  Value* condition = t.arg(0).tensor();
+  if (!condition) return false;
+  for (int scores : {1, 2}) {
+    const std::optional<double> hidden = t.arg(3 - scores).literal();
+    if (!hidden || !(*hidden <= kDrowns)) continue;
+    if (!match_scores(t.arg(scores), m, masks + 1)) return false;
+    m.masks.push_back(scores == 1 ? Mask{condition, 0, *hidden} : Mask{condition, *hidden, 0});
+    return true;
+  }
+  return false;
+}
+
+// scores = scale * product [+ masks and zeros, or hidden by masks], each read by the next alone.
 bool match_scores(Term t, Match& m, size_t masks = 0) {
   if (take_product(t, m)) return true;
-  if (!t.is(ScalarOp::Add) || masks == kMaxMasks) return false;
-  if (t.tensor() && !t.tensor()->read_once()) return false;
+  if (masks == kMaxMasks || (t.tensor() && !t.tensor()->read_once())) return false;
+  if (t.is(ScalarOp::Select)) return match_where(t, m, masks);
+  if (!t.is(ScalarOp::Add)) return false;
   return t.either_order([&](Term scores, Term mask) {
     const bool nothing = mask.literal() == 0.0;
     if (!nothing && !mask.tensor()) return false;
     if (!match_scores(scores, m, masks + 1)) return false;
-    if (!nothing) m.masks.push_back(mask.tensor());
+    if (!nothing) m.masks.push_back({mask.tensor()});
     return true;
   });
 }
@@ -105,8 +129,8 @@ bool match(Node* root, Match& m) {
   if (!axis.ok() || *axis != rank - 1 || !softmax->in(0)->read_once()) return false;
   if (!match_scores(Term::of(softmax->in(0)), m)) return false;
   if (m.scores->out()->type != softmax->out()->type) return false;
-  for (const Value* mask : m.masks) {
-    if (mask->type.rank() > rank) return false;
+  for (const Mask& mask : m.masks) {
+    if (mask.tensor->type.rank() > rank) return false;
   }
   m.q = unscaled(m.scores->in(0), &m.scale);
   m.k = unscaled(m.scores->in(1), &m.scale);
@@ -122,12 +146,23 @@ Result<Value*> swapped(Rewriter& rw, Value* v) {
   return rw.add("Transpose", {v}, Attrs().set("perm", std::move(perm)));
 }
 
-Result<Value*> sum_of(Rewriter& rw, const std::vector<Value*>& masks, const std::string& name) {
-  Value* sum = masks[0];
+// What the mask adds, in the scores' type.
+Result<Value*> addend(Rewriter& rw, const Mask& mask, DType type, const std::string& name) {
+  if (mask.tensor->type.dtype != DType::Bool) return mask.tensor;
+  Expr choose({DType::Bool});
+  choose.output(choose.call(ScalarOp::Select, {choose.input(0), choose.literal(type, mask.shown),
+                                               choose.literal(type, mask.hidden)}));
+  return rw.pointwise(std::move(choose), {mask.tensor}, name);
+}
+
+Result<Value*> sum_of(Rewriter& rw, const std::vector<Mask>& masks, DType type,
+                      const std::string& name) {
+  Value* sum = LATHE_TRY(addend(rw, masks[0], type, name));
   for (size_t k = 1; k < masks.size(); ++k) {
-    Expr add({sum->type.dtype, masks[k]->type.dtype});
+    Value* next = LATHE_TRY(addend(rw, masks[k], type, name));
+    Expr add({sum->type.dtype, next->type.dtype});
     add.output(add.call(ScalarOp::Add, {add.input(0), add.input(1)}));
-    sum = LATHE_TRY(rw.pointwise(std::move(add), {sum, masks[k]}, name));
+    sum = LATHE_TRY(rw.pointwise(std::move(add), {sum, next}, name));
   }
   return sum;
 }
@@ -140,7 +175,9 @@ Result<bool> run_recognise_attention(Graph& graph, const PassOptions&) {
     rw.before(root);
     Value* k = m.k_transposed ? m.k : LATHE_TRY(swapped(rw, m.k));
     std::vector<Value*> operands{m.q, k, m.v};
-    if (!m.masks.empty()) operands.push_back(LATHE_TRY(sum_of(rw, m.masks, m.scores->name)));
+    if (!m.masks.empty()) {
+      operands.push_back(LATHE_TRY(sum_of(rw, m.masks, m.q->type.dtype, m.scores->name)));
+    }
     Attrs attrs;
     attrs.set("scale", m.scale).set("causal", int64_t{0});
     Result<Value*> y = rw.add("Attention", std::move(operands), std::move(attrs),

@@ -103,9 +103,32 @@ void finish(const float* total, float factor, void* to, int64_t n) {
   }
 }
 
+void bool_mask(const void* from, float* to, int64_t n) {
+  const hn::Rebind<uint8_t, F> u8;
+  const hn::RebindToUnsigned<F> u32;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(F()));
+  const auto* seen = static_cast<const uint8_t*>(from);
+  int64_t j = 0;
+  for (; j + lanes <= n; j += lanes) {
+    const auto hidden = hn::Eq(hn::PromoteTo(u32, hn::LoadU(u8, seen + j)), hn::Zero(u32));
+    hn::StoreU(hn::IfThenElseZero(hn::RebindMask(F(), hidden), splat(-kInfinity)), F(), to + j);
+  }
+  for (; j < n; ++j) to[j] = seen[j] != 0 ? 0.0f : -kInfinity;
+}
+
+void bf16_mask(const void* from, float* to, int64_t n) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(F()));
+  const auto* x = static_cast<const uint16_t*>(from);
+  int64_t j = 0;
+  for (; j + lanes <= n; j += lanes) hn::StoreU(StorageBF16::load(x + j), F(), to + j);
+  if (j == n) return;
+  const auto part = static_cast<size_t>(n - j);
+  StorageF32::store_part(StorageBF16::load_part(x + j, part), to + j, part);
+}
+
 constexpr AttentionKernels kTable[] = {
-    {softmax<StorageF32>, accumulate, finish<StorageF32>},
-    {softmax<StorageBF16>, accumulate, finish<StorageBF16>},
+    {softmax<StorageF32>, accumulate, bool_mask, bf16_mask, finish<StorageF32>},
+    {softmax<StorageBF16>, accumulate, bool_mask, bf16_mask, finish<StorageBF16>},
 };
 
 }  // namespace

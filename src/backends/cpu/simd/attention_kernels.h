@@ -23,6 +23,9 @@ struct AttentionKernels {
   void (*softmax)(ScoreRow& row);
   // total = total * rescale + more
   void (*accumulate)(float* total, const float* more, float rescale, int64_t n);
+  // Masks as floats to add: 0 or -infinity from bytes, others widened.
+  void (*bool_mask)(const void* from, float* to, int64_t n);
+  void (*bf16_mask)(const void* from, float* to, int64_t n);
   // y = total * factor
   void (*finish)(const float* total, float factor, void* y, int64_t n);
 };

@@ -151,48 +151,71 @@ void ReducePlan::offsets_of(int64_t index, bool without_inner, std::vector<int64
   }
 }
 
-// Walks planes of the reduced dimensions. In strips, n columns of a kept plane stand beside each
-// other and each reduced element is a row; otherwise a run lies along the innermost reduced one.
-void ReducePlan::visit(const Buffers& at, int64_t index, int64_t column, int64_t n, bool strips,
-                       Body body) const {
+void ReducePlan::reduced_offsets(int64_t outer, std::vector<int64_t>& out) const {
+  for (size_t d = reduced.sizes.size() - 1; d-- > 0;) {
+    const int64_t c = outer % reduced.sizes[d];
+    outer /= reduced.sizes[d];
+    for (size_t k = 0; k < out.size(); ++k) out[k] += c * reduced.strides[k][d];
+  }
+}
+
+// A run lies along the innermost reduced dimension.
+void ReducePlan::visit_runs(const Buffers& at, int64_t index, Body body) const {
   std::array<float, kPart> part;
   thread_local std::vector<int64_t> base, offset;  // kept: a launch allocates nothing
-  offsets_of(index, strips, base);
-  const size_t depth = reduced.sizes.size(), tensors = inputs_.size();
+  offsets_of(index, false, base);
   const int64_t inner = reduced.inner(), outer = inner == 0 ? 0 : length / inner;
   std::array<Rows, 64> in;
   for (int64_t o = 0; o < outer; ++o) {
     offset = base;
-    int64_t left = o;
-    for (size_t d = depth - 1; d-- > 0;) {
-      const int64_t c = left % reduced.sizes[d];
-      left /= reduced.sizes[d];
-      for (size_t k = 0; k < tensors; ++k) offset[k] += c * reduced.strides[k][d];
-    }
-    // Rows of `width`, or one run along `inner`.
-    const int64_t width = strips ? n : inner;
-    const int64_t rows = strips ? inner : 1;
+    reduced_offsets(o, offset);
     if (enter_.empty()) {
-      const float* x = static_cast<const float*>(at.in[0]) + offset[0] + (strips ? column : 0);
-      body.call(body.object, x, strips ? reduced.strides[0].back() : width, rows);
+      body.call(body.object, static_cast<const float*>(at.in[0]) + offset[0], inner, 1);
       continue;
     }
-    const int64_t most = strips ? std::max<int64_t>(1, kPart / width) : 1;
-    const int64_t cut = strips ? width : std::min(width, kPart);
-    for (int64_t r = 0; r < rows; r += most) {
-      for (int64_t c = 0; c < width; c += cut) {
-        const int64_t now = std::min(most, rows - r), wide = std::min(cut, width - c);
-        for (size_t k = 0; k < tensors; ++k) {
-          const int64_t step = strips ? kept.strides[k].back() : reduced.strides[k].back();
-          const int64_t row = strips ? reduced.strides[k].back() : 0;
-          auto* data = static_cast<std::byte*>(at.in[static_cast<size_t>(inputs_[k].number)]);
-          in[k] = {data + (offset[k] + r * row + (column + c) * step) * inputs_[k].bytes, step,
-                   row};
-        }
-        const Rows out{part.data(), 1, wide};
-        enter_.run({in.data(), tensors}, {&out, 1}, now, wide);
-        body.call(body.object, part.data(), wide, now);
+    for (int64_t c = 0; c < inner; c += kPart) {
+      const int64_t wide = std::min(kPart, inner - c);
+      for (size_t k = 0; k < inputs_.size(); ++k) {
+        const int64_t step = reduced.strides[k].back();
+        auto* data = static_cast<std::byte*>(at.in[static_cast<size_t>(inputs_[k].number)]);
+        in[k] = {data + (offset[k] + c * step) * inputs_[k].bytes, step, 0};
       }
+      const Rows out{part.data(), 1, wide};
+      enter_.run({in.data(), inputs_.size()}, {&out, 1}, 1, wide);
+      body.call(body.object, part.data(), wide, 1);
+    }
+  }
+}
+
+// Columns of a kept plane stand beside each other and each reduced element is a row.
+void ReducePlan::visit_strip(const Buffers& at, const Strip& strip, Body body) const {
+  std::array<float, kPart> part;
+  thread_local std::vector<int64_t> base, offset;
+  offsets_of(strip.plane, true, base);
+  const int64_t inner = reduced.inner(), most = std::max<int64_t>(1, kPart / strip.n);
+  std::array<Rows, 64> in;
+  for (int64_t from = strip.first; from < strip.last;) {
+    const int64_t o = from / inner, begin = from % inner;
+    const int64_t end = std::min(inner, begin + strip.last - from);
+    from += end - begin;
+    offset = base;
+    reduced_offsets(o, offset);
+    if (enter_.empty()) {
+      const int64_t row = reduced.strides[0].back();
+      const float* x = static_cast<const float*>(at.in[0]) + offset[0] + strip.column + begin * row;
+      body.call(body.object, x, row, end - begin);
+      continue;
+    }
+    for (int64_t r = begin; r < end; r += most) {
+      const int64_t now = std::min(most, end - r);
+      for (size_t k = 0; k < inputs_.size(); ++k) {
+        const int64_t step = kept.strides[k].back(), row = reduced.strides[k].back();
+        auto* data = static_cast<std::byte*>(at.in[static_cast<size_t>(inputs_[k].number)]);
+        in[k] = {data + (offset[k] + r * row + strip.column * step) * inputs_[k].bytes, step, row};
+      }
+      const Rows out{part.data(), 1, strip.n};
+      enter_.run({in.data(), inputs_.size()}, {&out, 1}, now, strip.n);
+      body.call(body.object, part.data(), strip.n, now);
     }
   }
 }

@@ -28,13 +28,17 @@ class ReducePlan {
   // Calls f(x, n) for the runs of result `index`, which counts in kept's order.
   template <class F>
   void for_each_run(const Buffers& at, int64_t index, F&& f) const {
-    visit(at, index, 0, 0, false, Body(f));
+    visit_runs(at, index, Body(f));
   }
-  // Calls f(x, stride, rows) for columns [column, column + n) of kept plane `plane`.
+  // Columns [column, column + n) of a kept plane, and of each the reduced elements [first, last).
+  struct Strip {
+    int64_t plane, column, n, first, last;
+  };
+  // Calls f(x, stride, rows) for the rows of a strip, in order.
   template <class F>
-  void for_each_rows(const Buffers& at, int64_t plane, int64_t column, int64_t n, F&& f) const {
+  void for_each_rows(const Buffers& at, const Strip& strip, F&& f) const {
     auto shim = [&](const float* x, int64_t stride, int64_t rows) { f(x, stride, rows); };
-    visit(at, plane, column, n, true, Body(shim));
+    visit_strip(at, strip, Body(shim));
   }
   // Results in kept's order to the outputs.
   void write(const Buffers& at, float* results) const;
@@ -54,8 +58,10 @@ class ReducePlan {
     void* object;
     void (*call)(void*, const float*, int64_t, int64_t);
   };
-  void visit(const Buffers& at, int64_t index, int64_t column, int64_t n, bool strips,
-             Body body) const;
+  void visit_runs(const Buffers& at, int64_t index, Body body) const;
+  void visit_strip(const Buffers& at, const Strip& strip, Body body) const;
+  // Offsets of all inputs at plane `outer` of the reduced dimensions.
+  void reduced_offsets(int64_t outer, std::vector<int64_t>& out) const;
   void offsets_of(int64_t index, bool without_inner, std::vector<int64_t>& out) const;
 
   struct Tensor {

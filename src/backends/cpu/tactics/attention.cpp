@@ -2,6 +2,7 @@
 // attention: scores, softmax and weighted sums for a block of queries at a time, so that a thread
 // holds one tile of scores whatever the lengths are. The two products of a tile are oneDNN's.
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "backends/cpu/dnnl/dnnl_shim.h"
@@ -296,16 +297,18 @@ class PreparedAttention : public Prepared {
       return reinterpret_cast<const float*>(from);
     }
     if (p_.mask.row == 0 && !first) return t.mask;
-    for (int64_t j = 0; j < keys; ++j) {
-      const std::byte* e = from + j * p_.mask.column * bytes;
-      if (p_.mask_type == DType::Bool) {
-        t.mask[j] = *e != std::byte{0} ? 0.0f : -std::numeric_limits<float>::infinity();
-      } else if (p_.mask_type == DType::BF16) {
-        t.mask[j] = *reinterpret_cast<const BFloat16*>(e);
-      } else {
-        t.mask[j] = *reinterpret_cast<const float*>(e);
-      }
+    if (p_.mask.column == 1) {
+      (p_.mask_type == DType::Bool ? kernels_.bool_mask : kernels_.bf16_mask)(from, t.mask, keys);
+      return t.mask;
     }
+    // One value for all keys.
+    float value = 0;
+    if (p_.mask_type == DType::F32) {
+      std::memcpy(&value, from, sizeof(value));
+    } else {
+      (p_.mask_type == DType::Bool ? kernels_.bool_mask : kernels_.bf16_mask)(from, &value, 1);
+    }
+    std::fill_n(t.mask, keys, value);
     return t.mask;
   }
 

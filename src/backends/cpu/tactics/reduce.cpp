@@ -37,18 +37,22 @@ Recipe recipe_of(const std::string& kind) {
 class PreparedReduce : public Prepared {
  public:
   explicit PreparedReduce(const OpInstance& op)
-      : plan_(op), recipe_(recipe_of(op.attrs.text("kind"))) {
+      : plan_(op), recipe_(recipe_of(op.attrs.text("kind"))), slots_(thread_count()) {
     const std::string& kind = op.attrs.text("kind");
     if (kind == "mean") divisor_ = static_cast<double>(plan_.length);
     last_ = kind == "l2" ? Last::Root : kind == "logsum" ? Last::Log : Last::Nothing;
-    workspace_bytes = static_cast<size_t>(plan_.kept.elements()) * sizeof(float);
+    shares_rows_ = plan_.columns && pays_to_share_rows();
+    const int64_t copies = shares_rows_ ? 1 + slots_ : 1;
+    workspace_bytes = static_cast<size_t>(plan_.kept.elements() * copies) * sizeof(float);
   }
 
   Status launch(const Buffers& at, Stream&) const override {
     auto* result = static_cast<float*>(at.workspace);
     const int64_t kept = plan_.kept.elements();
     if (kept == 0) return {};
-    if (plan_.columns) {
+    if (shares_rows_) {
+      share_rows(at, result);
+    } else if (plan_.columns) {
       reduce_columns(at, result);
     } else {
       const int64_t least = std::max<int64_t>(1, grain(1) / std::max<int64_t>(1, plan_.length));
@@ -94,44 +98,77 @@ class PreparedReduce : public Prepared {
     return total;
   }
 
+  int64_t strips_of_plane() const { return (plan_.kept.inner() + kBlock - 1) / kBlock; }
+  int64_t planes() const { return plan_.kept.elements() / plan_.kept.inner(); }
+
+  // Few results of many rows each, as in a global pool of NHWC: a thread that takes whole rows
+  // reads what it most likely wrote itself, while a share of the columns is scattered over all
+  // caches.
+  bool pays_to_share_rows() const {
+    return slots_ > 1 && plan_.kept.elements() > 0 && planes() * strips_of_plane() < 2 * slots_ &&
+           plan_.length >= 8 * slots_ && plan_.length * plan_.kept.elements() >= 2 * grain(1);
+  }
+
+  // Each slot has sums of its own over its rows; they are joined in the slots' order.
+  void share_rows(const Buffers& at, float* result) const {
+    const int64_t kept = plan_.kept.elements();
+    float* own = result + kept;  // [slots_][kept]
+    parallel_for(slots_, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t slot = begin; slot < end; ++slot) {
+        const int64_t first = plan_.length * slot / slots_;
+        const int64_t last = plan_.length * (slot + 1) / slots_;
+        for (int64_t p = 0; p < planes(); ++p) {
+          strips(at, {p, 0, plan_.kept.inner(), first, last}, own + slot * kept);
+        }
+      }
+    });
+    for (int64_t slot = 1; slot < slots_; ++slot) join_columns(own + slot * kept, own, kept);
+    for (int64_t i = 0; i < kept; ++i) result[i] = finish(own[i]);
+  }
+
   // Strips of columns; threads share the kept planes, or the columns where there are few planes.
   void reduce_columns(const Buffers& at, float* result) const {
-    const int64_t width = plan_.kept.inner(), planes = plan_.kept.elements() / width;
-    const int64_t strips = (width + kBlock - 1) / kBlock;
+    const int64_t width = plan_.kept.inner();
     const int64_t threads = thread_count();
-    const int64_t pieces = planes * strips >= 2 * threads
-                               ? strips
-                               : std::max(strips, std::min(threads, width / 32 + 1));
+    const int64_t pieces = planes() * strips_of_plane() >= 2 * threads
+                               ? strips_of_plane()
+                               : std::max(strips_of_plane(), std::min(threads, width / 32 + 1));
     const int64_t piece = (width + pieces - 1) / pieces;
     const int64_t least =
         std::max<int64_t>(1, grain(1) / std::max<int64_t>(1, plan_.length * piece));
-    parallel_for(planes * pieces, least, [&](int64_t b, int64_t e) {
+    parallel_for(planes() * pieces, least, [&](int64_t b, int64_t e) {
       for (int64_t i = b; i < e; ++i) {
         const int64_t first = i % pieces * piece, last = std::min(width, first + piece);
-        for (int64_t c = first; c < last; c += kBlock) {
-          strip(at, i / pieces, c, std::min(kBlock, last - c), result + i / pieces * width + c);
-        }
+        if (first >= last) continue;
+        strips(at, {i / pieces, first, last - first, 0, plan_.length}, result);
+        float* to = result + i / pieces * width;
+        for (int64_t c = first; c < last; ++c) to[c] = finish(to[c]);
       }
     });
   }
 
-  void strip(const Buffers& at, int64_t plane, int64_t column, int64_t n, float* out) const {
-    std::array<float, kBlock> near, total;
-    std::fill_n(total.begin(), n, recipe_.neutral);
-    std::fill_n(near.begin(), n, recipe_.neutral);
+  // The sums of a strip of any width to their places among `results`, not finished.
+  void strips(const Buffers& at, const ReducePlan::Strip& wide, float* results) const {
+    for (int64_t c = 0; c < wide.n; c += kBlock) {
+      ReducePlan::Strip part = wide;
+      part.column += c;
+      part.n = std::min(kBlock, wide.n - c);
+      strip(at, part, results + part.plane * plan_.kept.inner() + part.column);
+    }
+  }
+
+  void strip(const Buffers& at, const ReducePlan::Strip& s, float* total) const {
+    std::array<float, kBlock> near;
+    std::fill_n(total, s.n, recipe_.neutral);
+    std::fill_n(near.begin(), s.n, recipe_.neutral);
     int64_t pending = 0;
-    const RowKernels& k = row_kernels();
-    const auto count = static_cast<size_t>(n);
+    const auto count = static_cast<size_t>(s.n);
     auto flush = [&] {
-      if (recipe_.adds) {
-        k.add(near.data(), total.data(), count);
-      } else {
-        recipe_.column(near.data(), total.data(), count);
-      }
-      std::fill_n(near.begin(), n, recipe_.neutral);
+      join_columns(near.data(), total, s.n);
+      std::fill_n(near.begin(), s.n, recipe_.neutral);
       pending = 0;
     };
-    plan_.for_each_rows(at, plane, column, n, [&](const float* x, int64_t stride, int64_t rows) {
+    plan_.for_each_rows(at, s, [&](const float* x, int64_t stride, int64_t rows) {
       while (rows > 0) {
         const int64_t now = std::min(rows, kFlush - pending);
         add_rows(x, stride, now, near.data(), count);
@@ -140,7 +177,12 @@ class PreparedReduce : public Prepared {
       }
     });
     flush();
-    for (int64_t i = 0; i < n; ++i) out[i] = finish(total[static_cast<size_t>(i)]);
+  }
+
+  // Joins what was folded of other rows.
+  void join_columns(const float* part, float* total, int64_t n) const {
+    const auto column = recipe_.adds ? row_kernels().add : recipe_.column;
+    column(part, total, static_cast<size_t>(n));
   }
 
   void add_rows(const float* x, int64_t stride, int64_t rows, float* acc, size_t n) const {
@@ -153,6 +195,8 @@ class PreparedReduce : public Prepared {
 
   ReducePlan plan_;
   Recipe recipe_;
+  int slots_;
+  bool shares_rows_ = false;
   enum class Last : uint8_t { Nothing, Root, Log } last_ = Last::Nothing;
   double divisor_ = 1;
 };
@@ -175,6 +219,7 @@ const Tactic& reduce() {
       .doc = "Floats over any axes, along rows or columns of memory, with prologue and epilogue.",
       .supports = supports,
       .load = load,
+      .version = 2,
   };
   return tactic;
 }
