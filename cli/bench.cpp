@@ -119,15 +119,17 @@ struct Subject {
   int threads_used = 0;  // what that comes to
 };
 
-// An engine with dynamic inputs is timed at --shapes.
-Result<Subject> make_subject(const BenchOptions& o, const Engine& engine) {
-  std::map<std::string, std::vector<int64_t>> shapes;
+// What an engine with dynamic inputs is timed at.
+Status given_shapes(const BenchOptions& o, Shapes& shapes) {
   if (Status s = parse_shapes(o.engine.shapes, shapes); !s.ok()) return s;
-  if (Status s = parse_shapes(o.engine.opt_shapes, shapes); !s.ok()) return s;
-  Result<Tensors> given = load_inputs(o.inputs, engine.inputs(), shapes);
-  if (!given.ok()) return std::move(given).status();
+  return parse_shapes(o.engine.opt_shapes, shapes);
+}
+
+Result<Subject> make_subject(const BenchOptions& o, const Engine& engine, Tensors given) {
+  Shapes shapes;
+  if (Status s = given_shapes(o, shapes); !s.ok()) return s;
   Subject subject;
-  subject.given = *std::move(given);
+  subject.given = std::move(given);
   for (const PortInfo& p : engine.inputs()) {
     if (subject.given.contains(p.name) || !shapes.contains(p.name)) continue;
     Result<Tensor> t = random_tensor(p, 1, shapes[p.name]);
@@ -244,10 +246,19 @@ void print_text(const Engine& engine, const Subject& subject, const Measured& m)
 }
 
 int bench_command(BenchOptions& o) {
-  Result<Engine> engine = open_engine(o.engine);
+  Tensors given;
+  Result<Engine> engine =
+      open_engine(o.engine, [&](const std::vector<PortInfo>& ports, const auto&) -> Result<Shapes> {
+        Shapes shapes;
+        if (Status s = given_shapes(o, shapes); !s.ok()) return s;
+        Result<Tensors> tensors = load_inputs(o.inputs, ports, shapes);
+        if (!tensors.ok()) return std::move(tensors).status();
+        given = *std::move(tensors);
+        return Shapes();
+      });
   if (!engine.ok()) return fail(engine.status(), o.engine.file);
   show_reasons(*engine, o.engine);
-  const Result<Subject> subject = make_subject(o, *engine);
+  const Result<Subject> subject = make_subject(o, *engine, std::move(given));
   if (!subject.ok()) return fail(subject.status(), o.engine.file);
   std::vector<Session> sessions;
   for (int k = 0; k < o.streams; ++k) {

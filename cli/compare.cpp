@@ -324,36 +324,28 @@ Status compare_data(const CompareOptions& o, const Engine& engine, const Data& d
   return {};
 }
 
-// A model, built for the shapes of the data; its own first dimension where that is fixed.
-Result<Engine> build_for(CompareOptions& o, const std::vector<PortInfo>& ins, const Data& data) {
-  std::map<std::string, std::vector<int64_t>> fixed;
+// The shapes of the data; the model's own first dimension where that is fixed.
+Shapes shapes_for(const std::vector<PortInfo>& ins, const Data& data) {
+  Shapes fixed;
   for (const PortInfo& p : ins) {
     std::vector<int64_t> shape = data.inputs.at(p.name).shape();
     if (!shape.empty() && !p.shape.empty() && p.shape[0].size > 0) shape[0] = p.shape[0].size;
     fixed[p.name] = std::move(shape);
   }
-  return open_engine(o.engine, fixed);
+  return fixed;
 }
 
 int compare_command(CompareOptions& o) {
   if (Status s = check_arguments(o); !s.ok()) return fail(s);
   if (o.data.empty() && o.against.empty()) o.against = "reference";
-  std::vector<PortInfo> ins, outs;
-  Result<Engine> engine = bad("");
-  if (is_engine_file(o.engine.file)) {
-    engine = load_engine(o.engine);
-    if (!engine.ok()) return fail(engine.status(), o.engine.file);
-    ins = engine->inputs(), outs = engine->outputs();
-  } else {
-    Result<Model> model = load_model(o.engine);
-    if (!model.ok()) return fail(model.status());
-    ins = model->inputs(), outs = model->outputs();
-  }
-  Result<Data> data = gather(o, ins, outs);
-  if (!data.ok()) return fail(data.status(), o.engine.file);
-  if (data->outputs.empty() && o.against.empty())
-    return fail(bad(fmt::format("{}: there is nothing to compare with: no output_0.pb", o.data)));
-  if (!engine.ok()) engine = build_for(o, ins, *data);
+  Result<Data> data = bad("nothing was read");
+  Result<Engine> engine =
+      open_engine(o.engine, [&](const auto& ins, const auto& outs) -> Result<Shapes> {
+        data = gather(o, ins, outs);
+        if (!data.ok()) return data.status();
+        if (!data->outputs.empty() || !o.against.empty()) return shapes_for(ins, *data);
+        return bad(fmt::format("{}: there is nothing to compare with: no output_0.pb", o.data));
+      });
   if (!engine.ok()) return fail(engine.status(), o.engine.file);
   show_reasons(*engine, o.engine);
   const Result<int64_t> pieces = count_pieces(engine->inputs(), data->inputs);

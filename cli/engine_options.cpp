@@ -171,13 +171,22 @@ void show_reasons(const Engine& engine, const EngineOptions& options) {
   if (options.why) fmt::print(stderr, "{}", reasons(engine));
 }
 
-Result<Engine> open_engine(EngineOptions& options,
-                           const std::map<std::string, std::vector<int64_t>>& fixed) {
-  if (is_engine_file(options.file)) return load_engine(options);
+Result<Engine> open_engine(EngineOptions& options, const ReadGiven& read) {
+  if (is_engine_file(options.file)) {
+    Result<Engine> engine = load_engine(options);
+    if (!engine.ok() || !read) return engine;
+    const Result<Shapes> given = read(engine->inputs(), engine->outputs());
+    return given.ok() ? std::move(engine) : Result<Engine>(given.status());
+  }
   if (Status s = options.finish(); !s.ok()) return s;
   Result<Model> model = load_model(options);
   if (!model.ok()) return std::move(model).status();
-  for (const auto& [name, sizes] : fixed) options.build.shapes.try_emplace(name, ShapeRange{sizes});
+  if (read) {
+    const Result<Shapes> given = read(model->inputs(), model->outputs());
+    if (!given.ok()) return given.status();
+    for (const auto& [name, sizes] : *given)
+      options.build.shapes.try_emplace(name, ShapeRange{sizes});
+  }
   ProgressBar bar;
   bar.attach(options.build);
   Result<Engine> engine = Engine::build(*model, options.build);

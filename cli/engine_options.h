@@ -2,6 +2,7 @@
 #pragma once
 // Options that build an engine, and opening MODEL.onnx or FILE.engine alike.
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <limits>
 #include <map>
 #include <string>
@@ -39,10 +40,14 @@ CLI::Validator in_range(double least, double most = std::numeric_limits<double>:
 Status parse_shapes(const std::vector<std::string>& texts,
                     std::map<std::string, std::vector<int64_t>>& shapes);
 
-// The engine of a file, or built from a model with a progress bar. `fixed` input shapes (of tensors
-// that are given) are used where the user named none.
-Result<Engine> open_engine(EngineOptions& options,
-                           const std::map<std::string, std::vector<int64_t>>& fixed = {});
+using Shapes = std::map<std::string, std::vector<int64_t>>;
+// Reads what is given for the ports, before the minutes that a build takes; answers the input
+// shapes that a model is built for where the user named none.
+using ReadGiven = std::function<Result<Shapes>(const std::vector<PortInfo>& inputs,
+                                               const std::vector<PortInfo>& outputs)>;
+
+// The engine of a file, or built from a model with a progress bar.
+Result<Engine> open_engine(EngineOptions& options, const ReadGiven& read = {});
 Result<Model> load_model(const EngineOptions& options);
 // The engine of a file; a warning names options that only a build looks at.
 Result<Engine> load_engine(const EngineOptions& options);

@@ -123,19 +123,14 @@ Result<Tensors> read_inputs(const RunOptions& o, const std::vector<PortInfo>& in
 int run_command(RunOptions& o) {
   Result<std::vector<std::string>> labels = read_labels(o.labels);
   if (!labels.ok()) return fail(labels.status());
-  Result<Tensors> given = Tensors();
-  const bool is_model = !is_engine_file(o.engine.file);
-  if (is_model) {
-    Result<Model> model = load_model(o.engine);
-    if (!model.ok()) return fail(model.status());
-    given = read_inputs(o, model->inputs(), model->outputs());
-    if (!given.ok()) return fail(given.status());
-  }
-  Result<Engine> engine = open_engine(o.engine, shapes_of(*given));
+  Result<Tensors> given = bad("nothing was read");
+  Result<Engine> engine =
+      open_engine(o.engine, [&](const auto& inputs, const auto& outputs) -> Result<Shapes> {
+        given = read_inputs(o, inputs, outputs);
+        return given.ok() ? Result<Shapes>(shapes_of(*given)) : given.status();
+      });
   if (!engine.ok()) return fail(engine.status(), o.engine.file);
   show_reasons(*engine, o.engine);
-  if (!is_model) given = read_inputs(o, engine->inputs(), engine->outputs());
-  if (!given.ok()) return fail(given.status());
   Engine::OpenOptions open;
   open.threads = o.engine.build.threads;
   Result<Session> session = engine->open(open);

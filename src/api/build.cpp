@@ -134,22 +134,43 @@ std::string default_cache_path() {
   if (folder.empty()) return "";
   std::error_code ignored;
   std::filesystem::create_directories(folder + "/lathe", ignored);
-  return ::access((folder + "/lathe").c_str(), W_OK) == 0 ? folder + "/lathe/timing.cache" : "";
+  return folder + "/lathe/timing.cache";
 }
 
+Status check_cache_folder(const std::string& path) {
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  const std::string folder = parent.empty() ? "." : parent;
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error))
+    return not_found("timing cache: {}: cannot write: there is no folder {}", path, folder);
+  if (::access(folder.c_str(), W_OK) == 0) return {};
+  return not_found("timing cache: {}: cannot write: {}", path,
+                   std::generic_category().message(errno));
+}
+
+// Where nothing can be kept, that is said before the minutes that measuring takes: an error for the
+// file that the user named, unless it is there already and may know all that is asked.
 Result<TimingCache> open_cache(const BuildOptions& options) {
   if (options.timing_cache == "none") return TimingCache();
-  const std::string path =
-      options.timing_cache.empty() ? default_cache_path() : options.timing_cache;
+  const bool named = !options.timing_cache.empty();
+  const std::string path = named ? options.timing_cache : default_cache_path();
   if (path.empty()) return TimingCache();
-  // Before the minutes that measuring takes.
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  if (options.tune && ::access(path.c_str(), F_OK) != 0 &&
-      ::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) {
-    return not_found("timing cache: {}: cannot write: {}", path,
-                     std::generic_category().message(errno));
+  const Status folder = check_cache_folder(path);
+  const bool there = ::access(path.c_str(), F_OK) == 0;
+  if (!folder.ok() && options.tune) {
+    if (named && !there) return folder;
+    log_warning("{}: what is measured is not kept", folder.message());
   }
-  return TimingCache::open(path);
+  if (!folder.ok() && !there) return TimingCache();
+  Result<TimingCache> cache = TimingCache::open(path);
+  if (!cache.ok()) return std::move(cache).status().at("timing cache");
+  return cache;
+}
+
+// A build that took minutes is not lost with its measurements.
+void save_cache(TimingCache& cache) {
+  const Status saved = cache.save();
+  if (!saved.ok()) log_warning("timing cache: what was measured is not kept: {}", saved.message());
 }
 
 Status apply_test_settings(const BuildOptions& options, CompileOptions& compile) {
@@ -234,7 +255,7 @@ Result<Engine> build_engine(const ModelState& model, const BuildOptions& options
   const CompileDevices compile_devices{&devices.main(), devices.host.get(), kernels.get()};
   const Progress progress{options.progress, options.progress_user, &budget};
   Plan plan = LATHE_TRY(compile(std::move(graph), compile_devices, cache, compile_opts, progress));
-  LATHE_TRY(cache.save().at("timing cache"));
+  save_cache(cache);
   plan.nodes_in_model = model.nodes;
   if (has_setting(options, "engine_roundtrip")) {
     plan = LATHE_TRY(through_a_file(plan));

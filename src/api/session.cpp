@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -88,7 +89,13 @@ Result<Session> Engine::open(const OpenOptions& options) const {
 
 Status Session::set_shape(std::string_view input, std::span<const int64_t> sizes) {
   LATHE_TRY(SessionState::idle(state_.get()));
-  return state_->run->set_shape(LATHE_TRY(state_->input(input)), Shape::of(sizes));
+  const int k = LATHE_TRY(state_->input(input));
+  const auto negative = std::find_if(sizes.begin(), sizes.end(), [](int64_t n) { return n < 0; });
+  if (negative != sizes.end()) {
+    return invalid("input '{}': dimension {} is given {}, expected 0 or more", input,
+                   negative - sizes.begin(), *negative);
+  }
+  return state_->run->set_shape(k, Shape::of(sizes));
 }
 
 Status Session::set_input(std::string_view input, const Tensor& tensor) {

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "compiler/stages.h"
+#include "ops/axes.h"
 
 namespace lathe {
 namespace {
@@ -59,7 +60,7 @@ class Parts {
     if (!step.op.def->is("Concat") || !step.op.fusion.empty()) return {};
     const TensorId whole = step.out[0];
     if (tensor(plan_, whole).alias_of >= 0 || !is_computable(step.op.out[0].dtype)) return {};
-    const int axis = positive_axis(step.op.attrs.i("axis"), step.op.out[0]);
+    const int axis = axis_of(step.op, step.op.out[0].rank());
     std::vector<Place> at;
     Dim start = 0;
     for (const TensorType& t : step.op.in) {

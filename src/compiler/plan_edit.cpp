@@ -115,10 +115,6 @@ Step merged(const Step& inner, const Step& outer) {
   return fused;
 }
 
-int positive_axis(int64_t axis, const TensorType& type) {
-  return static_cast<int>(axis < 0 ? axis + type.rank() : axis);
-}
-
 int slice_axis(const Step& s) {
   if (!s.op.def->is("Slice") || !s.op.fusion.empty() || s.op.fusion.sliced()) return -1;
   const Ints& steps = s.op.attrs.ints("steps");
@@ -135,7 +131,7 @@ int slice_axis(const Step& s) {
 Dim slice_start(const Step& s, int axis) {
   const Ints& axes = s.op.attrs.ints("axes");
   for (size_t k = 0; k < axes.size(); ++k) {
-    if (positive_axis(axes[k], s.op.in[0]) == axis) return s.op.attrs.dims("starts")[k];
+    if (axes[k] == axis || axes[k] + s.op.in[0].rank() == axis) return s.op.attrs.dims("starts")[k];
   }
   return 0;
 }

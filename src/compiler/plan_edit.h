@@ -42,8 +42,6 @@ int operand_number(std::vector<TensorId>& ids, std::vector<TensorType>& types, T
 std::string joined_name(const Step& a, const Step& b);
 // The Pointwise step `inner` computed inside the Pointwise step `outer`, which reads its result.
 Step merged(const Step& inner, const Step& outer);
-// An axis counted from the front.
-int positive_axis(int64_t axis, const TensorType& type);
 // The one axis along which a plain Slice takes neighbouring elements, or -1; where it starts there.
 int slice_axis(const Step& s);
 Dim slice_start(const Step& s, int axis);

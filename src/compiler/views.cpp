@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compiler/stages.h"
+#include "ops/axes.h"
 
 namespace lathe {
 namespace {
@@ -10,6 +11,7 @@ namespace {
 // Logical axes of the dimensions larger than 1, in the order in which they lie in memory.
 std::vector<int> memory_order(const TensorType& t) {
   std::vector<int> order;
+  order.reserve(static_cast<size_t>(t.rank()));
   for (int d = 0; d < t.rank(); ++d) order.push_back(d);
   if (t.layout == Layout::ChannelsLast && t.rank() >= 3) {
     order.erase(order.begin() + 1);
@@ -136,7 +138,7 @@ void alias_concats(Plan& plan) {
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& s = plan.steps[i];
     if (!s.op.def->is("Concat") || !s.op.fusion.empty() || s.op.fusion.sliced()) continue;
-    const int axis = positive_axis(s.op.attrs.i("axis"), s.op.out[0]);
+    const int axis = axis_of(s.op, s.op.out[0].rank());
     bool all = true;
     for (size_t k = 0; k < s.in.size(); ++k) {
       const auto t = static_cast<size_t>(s.in[k]);

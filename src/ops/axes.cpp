@@ -20,6 +20,8 @@ Result<int> axis_of(const Attrs& attrs, std::string_view name, int rank) {
   return axis;
 }
 
+int axis_of(const OpInstance& op, int rank) { return *axis_of(op.attrs, "axis", rank); }
+
 Status require_flag(const Attrs& attrs, std::string_view name) {
   const int64_t v = attrs.i(name);
   return v == 0 || v == 1 ? Status() : invalid("{} is {}, expected 0 or 1", name, v);

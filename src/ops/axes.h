@@ -13,6 +13,8 @@ namespace lathe {
 Result<std::vector<int>> axes_of(const Attrs& attrs, std::string_view name, int rank);
 // The int attribute as a nonnegative axis.
 Result<int> axis_of(const Attrs& attrs, std::string_view name, int rank);
+// The attribute "axis" of an operator that inference accepted.
+int axis_of(const OpInstance& op, int rank);
 // An int attribute that must be 0 or 1.
 Status require_flag(const Attrs& attrs, std::string_view name);
 // A text attribute that must be one of `words`; its place among them.

@@ -18,18 +18,13 @@ struct Scaled {
   Value* scale;
 };
 
-bool is_cast_of_integers(const Expr& e, int32_t at) {
-  const ExprNode& n = e.nodes()[static_cast<size_t>(at)];
-  return n.op == ScalarOp::Cast && n.dtype == DType::F32 &&
-         is_int(e.nodes()[static_cast<size_t>(n.args[0])].dtype);
-}
-
 std::optional<Scaled> scaled(const Value* v) {
   const Node* node = v->producer;
   const Expr* e = pointwise_expr(node);
   if (e == nullptr) return {};
   const ExprNode& root = e->nodes()[static_cast<size_t>(e->outputs()[0])];
-  if (root.op != ScalarOp::Mul || !is_cast_of_integers(*e, root.args[0])) return {};
+  if (root.op != ScalarOp::Mul || root.dtype != DType::F32 || !casts_integers(*e, root.args[0]))
+    return {};
   const ExprNode& factor = e->nodes()[static_cast<size_t>(root.args[1])];
   if (factor.op != ScalarOp::Input || factor.dtype != DType::F32) return {};
   const auto k = static_cast<size_t>(factor.input);

@@ -39,6 +39,12 @@ const Expr* pointwise_expr(const Node* node) {
   return &node->op.attrs.expr("expr");
 }
 
+bool casts_integers(const Expr& e, int32_t at) {
+  const ExprNode& n = e.nodes()[static_cast<size_t>(at)];
+  return n.op == ScalarOp::Cast && is_float(n.dtype) &&
+         is_int(e.nodes()[static_cast<size_t>(n.args[0])].dtype);
+}
+
 bool is_integral(const Value* v) {
   if (const HostTensor* t = v->constant()) {
     if (!is_float(t->dtype()) || !is_computable(t->dtype())) return false;
@@ -48,9 +54,7 @@ bool is_integral(const Value* v) {
     return true;
   }
   const Expr* e = pointwise_expr(v->producer);
-  if (!e) return false;
-  const ExprNode& root = e->nodes()[static_cast<size_t>(e->outputs()[0])];
-  return root.op == ScalarOp::Cast && is_int(e->nodes()[static_cast<size_t>(root.args[0])].dtype);
+  return e && casts_integers(*e, e->outputs()[0]);
 }
 
 bool is_pointwise(const Node* node, ScalarOp op) {

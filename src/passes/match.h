@@ -17,6 +17,8 @@ std::optional<double> scalar_constant(const Value* v);
 std::optional<double> splat_constant(const Value* v);
 // A Pointwise with one output: its expression, else null.
 const Expr* pointwise_expr(const Node* node);
+// A cast of integers stands at this place of the expression.
+bool casts_integers(const Expr& e, int32_t at);
 // Its elements are whole numbers: a cast of integers, or a constant that has no others. Sums of
 // their products are exact in F32.
 bool is_integral(const Value* v);

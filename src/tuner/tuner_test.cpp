@@ -62,6 +62,13 @@ void reads_again(const OpInstance& op, const Buffers& at) {
 void second(const OpInstance&, const Buffers& at) { static_cast<float*>(at.out[1])[7] += 0.5f; }
 void one_more(const OpInstance&, const Buffers& at) { static_cast<int32_t*>(at.out[0])[0] += 1; }
 void flip(const OpInstance&, const Buffers& at) { static_cast<uint8_t*>(at.out[0])[0] ^= 1; }
+int disturbed_runs = 0;
+void disturbed_at_first(const OpInstance&, const Buffers&) {
+  if (++disturbed_runs < 8) TestDevice::clock() += 1e-4 * disturbed_runs;
+}
+void disturbed_for_ever(const OpInstance&, const Buffers&) {
+  TestDevice::clock() += 1e-3 * ++disturbed_runs;
+}
 const void* written = nullptr;
 bool passed = false;
 void watch(const OpInstance&, const Buffers& at) {
@@ -117,16 +124,8 @@ TEST(Tuner, SlowestOnRequest) {
 
 // Other programs took the processor in its first runs; it is the faster one nevertheless.
 TEST(Tuner, AnInterruptedCandidateIsGivenMoreRuns) {
-  static int runs;
-  runs = 0;
-  Tactic interrupted = tactic("interrupted", load<5>);
-  interrupted.load = [](const LoadContext& c) -> Made {
-    auto p = std::make_unique<TestPrepared>(c.op, 5e-6);
-    p->spoil = [](const OpInstance&, const Buffers&) {
-      if (++runs < 8) TestDevice::clock() += 1e-4 * runs;
-    };
-    return std::unique_ptr<Prepared>(std::move(p));
-  };
+  disturbed_runs = 0;
+  const Tactic interrupted = tactic("interrupted", load<5, disturbed_at_first>);
   Trying t({&kSlow, &interrupted});
   const Choice c = t.choose();
   EXPECT_EQ(c.tactic->name, "interrupted");
@@ -136,14 +135,8 @@ TEST(Tuner, AnInterruptedCandidateIsGivenMoreRuns) {
 }
 
 TEST(Tuner, AWinnerThatIsNeverMeasuredAlikeTwiceIsCounted) {
-  static int runs;
-  runs = 0;
-  Tactic erratic = tactic("erratic", load<5>);
-  erratic.load = [](const LoadContext& c) -> Made {
-    auto p = std::make_unique<TestPrepared>(c.op, 5e-6);
-    p->spoil = [](const OpInstance&, const Buffers&) { TestDevice::clock() += 1e-3 * ++runs; };
-    return std::unique_ptr<Prepared>(std::move(p));
-  };
+  disturbed_runs = 0;
+  const Tactic erratic = tactic("erratic", load<5, disturbed_for_ever>);
   Trying t({&erratic});
   EXPECT_EQ(t.choose().tactic->name, "erratic");
   EXPECT_EQ(t.tuner.noise().unsettled, 1);

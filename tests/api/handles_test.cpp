@@ -57,9 +57,10 @@ TEST(Handles, AnInputWithoutValuesIsNotRun) {
 
 TEST(Handles, ShapesThatAreNoneAreRefused) {
   Result<Session> session = demo_session();
+  expect_refused(session->set_shape("image", std::vector<int64_t>{1, 1, -8, 8}),
+                 "input 'image': dimension 2 is given -8");
   for (const std::vector<int64_t>& sizes :
-       {std::vector<int64_t>{1, 8}, std::vector<int64_t>{-1, 1, 8, 8},
-        std::vector<int64_t>{int64_t{1} << 62, 1, 8, 8}}) {
+       {std::vector<int64_t>{1, 8}, std::vector<int64_t>{int64_t{1} << 62, 1, 8, 8}}) {
     (void)session->set_shape("image", sizes);
     EXPECT_FALSE(session->output_shape("logits").ok());
     EXPECT_FALSE(session->run().ok());

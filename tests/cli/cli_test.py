@@ -288,9 +288,20 @@ class Arguments(CommandLine):
                     says=["digits.engine", "cuda"])
 
     def test_the_timing_cache_is_tried_before_anything_is_measured(self):
-        done = self.refuse("build", DIGITS, "--timing-cache", self.folder / "no" / "cache",
-                           says=["timing cache", "no/cache"])
-        self.assertNotIn("tune", done.stderr.splitlines())
+        for cache, why in ((self.folder / "no" / "cache", "no/cache"),
+                           ("/dev/null/x", "no folder /dev/null"), (self.folder, "is a folder")):
+            done = self.refuse("build", DIGITS, "--timing-cache", cache, says=["timing cache", why])
+            self.assertNotIn("tune", done.stderr.splitlines())
+
+    def test_a_timing_cache_by_default_that_cannot_be_written_is_a_warning(self):
+        done = self.lathe("build", DIGITS, "-o", self.folder / "e", env={"HOME": "/dev/null"})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr, "^.*warning.*timing cache.*not kept")
+
+    def test_inputs_are_read_before_a_model_is_built(self):
+        for command in ("run", "bench", "compare"):
+            done = self.refuse(command, DIGITS, "--input", "photo=ones/x", says=["photo", "image"])
+            self.assertNotIn("fuse", done.stderr.splitlines())
 
     def test_reading_a_model_counts_against_the_memory_given(self):
         for command in (["build"], ["run", "--input", "ones"], ["compare"]):

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backends/cpu/simd/copy_plan.h"
+#include "ops/axes.h"
 
 namespace lathe::cpu {
 
@@ -18,8 +19,7 @@ struct AxisLoop {
   // Results have the axis in the same place, or, where they lost it, one dimension less.
   static AxisLoop make(const OpInstance& op) {
     const int rank = op.in[0].rank();
-    const int64_t given = op.attrs.i("axis");
-    const auto axis = static_cast<size_t>(given < 0 ? given + rank : given);
+    const auto axis = static_cast<size_t>(axis_of(op, rank));
     std::vector<std::vector<int64_t>> strides{operand_strides(op, 0)};
     for (size_t k = 0; k < op.out.size(); ++k) {
       strides.push_back(result_strides(op, static_cast<int>(k)));

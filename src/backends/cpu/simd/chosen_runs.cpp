@@ -49,7 +49,7 @@ ChosenRuns::ChosenRuns(const OpInstance& op)
     for (size_t d = batch; d < last; ++d) chosen_.push_back({sizes[d], strides[d]});
     for (size_t d = last; d < sizes.size(); ++d) run_ *= sizes[d];
   } else {
-    const auto axis = static_cast<size_t>(*axis_of(op.attrs, "axis", op.in[0].rank()));
+    const auto axis = static_cast<size_t>(axis_of(op, op.in[0].rank()));
     strides_ = strides;
     strides_[axis] = 0;
     chosen_.push_back({sizes[axis], strides[axis]});

@@ -2,14 +2,14 @@
 // concat: a strided copy of each operand into its part of the result.
 
 #include "backends/cpu/simd/copy_plan.h"
+#include "ops/axes.h"
 
 namespace lathe::cpu {
 namespace {
 
 Result<std::unique_ptr<Prepared>> load(const LoadContext& context) {
   const OpInstance& op = context.op;
-  const int64_t given = op.attrs.i("axis");
-  const auto axis = static_cast<int>(given < 0 ? given + op.out[0].rank() : given);
+  const int axis = axis_of(op, op.out[0].rank());
   std::vector<PreparedCopies::Part> parts;
   int64_t start = 0;
   for (int k = 0; k < static_cast<int>(op.in.size()); ++k) {

@@ -2,21 +2,18 @@
 // gather: runs of memory by looked-up places.
 #include "backends/cpu/simd/copy_plan.h"
 #include "backends/cpu/simd/indexed_copy.h"
+#include "ops/axes.h"
 
 namespace lathe::cpu {
 namespace {
 
-int axis_of(const OpInstance& op) {
-  const auto axis = static_cast<int>(op.attrs.i("axis"));
-  return axis < 0 ? axis + op.in[0].rank() : axis;
-}
-
 class PreparedGather : public Prepared {
  public:
   explicit PreparedGather(const OpInstance& op)
-      : size_(op.in[0].shape[axis_of(op)].value()), count_(op.in[1].shape.elements()) {
+      : size_(op.in[0].shape[axis_of(op, op.in[0].rank())].value()),
+        count_(op.in[1].shape.elements()) {
     const std::vector<int64_t> from = operand_strides(op, 0), to = result_strides(op, 0);
-    const int axis = axis_of(op), rank = op.in[1].rank();
+    const int axis = axis_of(op, op.in[0].rank()), rank = op.in[1].rank();
     stride_ = from[static_cast<size_t>(axis)];
     is_i32_ = op.in[1].dtype == DType::I32;
     std::vector<IndexedCopy::Axis> axes;
@@ -62,7 +59,7 @@ Support supports(const OpInstance& op, const DeviceInfo&) {
   if (op.fusion.in_slice.size() > 1 && op.fusion.in_slice[1]) return Support::no("sliced indices");
   if (Support s = movable(op); !s) return s;
   const std::vector<int64_t> to = result_strides(op, 0);
-  const int axis = axis_of(op);
+  const int axis = axis_of(op, op.in[0].rank());
   for (int d = axis; d + 1 < axis + op.in[1].rank(); ++d) {
     const auto k = static_cast<size_t>(d);
     if (to[k] != to[k + 1] * op.out[0].shape[d + 1].value()) {

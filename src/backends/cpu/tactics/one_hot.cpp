@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "backends/cpu/simd/copy_plan.h"
+#include "ops/axes.h"
 
 namespace lathe::cpu {
 namespace {
@@ -11,8 +12,7 @@ class PreparedOneHot : public Prepared {
  public:
   explicit PreparedOneHot(const OpInstance& op)
       : type_(op.in[0].dtype), bytes_(bits(op.in[1].dtype) / 8) {
-    const int64_t given = op.attrs.i("axis");
-    const int axis = static_cast<int>(given < 0 ? given + op.out[0].rank() : given);
+    const int axis = axis_of(op, op.out[0].rank());
     depth_ = op.out[0].shape[axis].value();
     for (int d = 0; d < axis; ++d) outer_ *= op.out[0].shape[d].value();
     for (int d = axis + 1; d < op.out[0].rank(); ++d) inner_ *= op.out[0].shape[d].value();

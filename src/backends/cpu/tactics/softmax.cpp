@@ -5,6 +5,7 @@
 
 #include "backends/cpu/simd/row_kernels.h"
 #include "backends/cpu/simd/row_loop.h"
+#include "ops/axes.h"
 
 namespace lathe::cpu {
 namespace {
@@ -20,15 +21,12 @@ double in_parts(int64_t n, F&& f) {
   return total;
 }
 
-int axis_of(const OpInstance& op) {
-  const auto axis = static_cast<int>(op.attrs.i("axis"));
-  return axis < 0 ? axis + op.out[0].rank() : axis;
-}
-
 class PreparedSoftmax : public Prepared {
  public:
   explicit PreparedSoftmax(const OpInstance& op)
-      : loop_(op, {axis_of(op)}), rows_(row_kernels()), log_(op.attrs.i("log") != 0) {}
+      : loop_(op, {axis_of(op, op.out[0].rank())}),
+        rows_(row_kernels()),
+        log_(op.attrs.i("log") != 0) {}
 
   Status launch(const Buffers& at, Stream&) const override {
     loop_.run(at, [&](const RowView& row) {
@@ -71,7 +69,7 @@ class PreparedColumns : public Prepared {
   }
 
   explicit PreparedColumns(const OpInstance& op) {
-    const auto axis = static_cast<size_t>(axis_of(op));
+    const auto axis = static_cast<size_t>(axis_of(op, op.out[0].rank()));
     std::vector<int64_t> sizes = op.out[0].shape.sizes();
     std::vector<std::vector<int64_t>> strides{operand_strides(op, 0), result_strides(op, 0)};
     auto take = [&](std::vector<int64_t>& v) {

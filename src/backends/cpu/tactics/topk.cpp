@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // topk: the first k of a partial sort by value, then by place.
+#include <cmath>
 #include <numeric>
 
 #include "backends/cpu/simd/axis_loop.h"
@@ -11,8 +12,8 @@ namespace {
 template <class T>
 bool less(T a, T b) {
   if constexpr (!std::is_integral_v<T>) {
-    if (a != a) return false;
-    if (b != b) return true;
+    if (std::isnan(static_cast<float>(a))) return false;
+    if (std::isnan(static_cast<float>(b))) return true;
   }
   return a < b;
 }
@@ -21,8 +22,7 @@ class PreparedTopK : public Prepared {
  public:
   explicit PreparedTopK(const OpInstance& op)
       : loop_(AxisLoop::make(op)), type_(op.in[0].dtype), largest_(op.attrs.i("largest") != 0) {
-    const int64_t given = op.attrs.i("axis");
-    k_ = op.out[0].shape[static_cast<int>(given < 0 ? given + op.in[0].rank() : given)].value();
+    k_ = op.out[0].shape[axis_of(op, op.in[0].rank())].value();
   }
 
   Status launch(const Buffers& at, Stream&) const override {

@@ -3,6 +3,7 @@
 // Expand, Slice, Reshape, Concat; with any epilogue.
 #include "backends/cuda/elementwise.h"
 #include "backends/cuda/kernel_text.h"
+#include "ops/axes.h"
 
 namespace lathe::cuda {
 namespace {
@@ -71,7 +72,7 @@ Result<std::unique_ptr<Prepared>> load_reshape(const LoadContext& context) {
 // A walk for each operand, into its part of y.
 Result<std::unique_ptr<Prepared>> load_concat(const LoadContext& context) {
   const OpInstance& op = context.op;
-  const int axis = LATHE_TRY(normalize_axis(op.attrs.i("axis"), op.in[0].rank()));
+  const int axis = axis_of(op, op.in[0].rank());
   std::vector<Walk> walks;
   int64_t begin = 0;
   for (size_t k = 0; k < anchor_operands(op); ++k) {
