@@ -91,6 +91,13 @@ bool is_hard_sigmoid(Term t, Term x, double scale) {
   return false;
 }
 
+// x / (1 + exp(-x))
+bool is_silu_quotient(Term t) {
+  Term argument;
+  return t.is(ScalarOp::Div) && one_plus(t.arg(1), ScalarOp::Exp, &argument) &&
+         is_scaled(argument, t.arg(0), -1);
+}
+
 // Which activation of x the product scale * x * gate is.
 std::string_view activation(double scale, Term x, Term gate) {
   Term argument;
@@ -119,11 +126,14 @@ Status recognise_activation_at(Rewriter& rw, Node* node) {
   if (!pointwise_expr(node) || is_dead(*node)) return {};
   const DType type = node->out()->type.dtype;
   if (type != DType::F32 && type != DType::F16 && type != DType::BF16) return {};
-  const Product p = product_of(Term::of(node->out()));
-  if (p.factors.size() != 2) return {};
+  const Term whole = Term::of(node->out());
+  const Product p = product_of(whole);
+  const bool quotient = is_silu_quotient(whole);
+  if (p.factors.size() != 2 && !quotient) return {};
   for (int first : {0, 1}) {
-    const Term x = p.factors[static_cast<size_t>(first)];
-    const std::string_view text = activation(p.scale, x, p.factors[static_cast<size_t>(1 - first)]);
+    const Term x = quotient ? whole.arg(0) : p.factors[static_cast<size_t>(first)];
+    const std::string_view text =
+        quotient ? kSilu : activation(p.scale, x, p.factors[static_cast<size_t>(1 - first)]);
     Value* operand = x.tensor();
     if (text.empty() || !operand || operand->type != node->out()->type) continue;
     Expr expr = LATHE_TRY(in_type(text, type));

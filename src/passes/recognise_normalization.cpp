@@ -3,6 +3,7 @@
 // that exporters write become Normalize; a factor and a summand behind it become scale and bias.
 //   (x - mean(x)) / sqrt(mean((x - mean(x))^2) + e)  ->  Normalize{layer}(x)
 //   x / sqrt(mean(x^2) + e)                          ->  Normalize{rms}(x)
+//   x * r + (b - mean(x) * r), r = g / sqrt(...)     ->  Normalize{layer}(x) * g + b
 #include <algorithm>
 
 #include "passes/match.h"
@@ -76,6 +77,80 @@ bool match_core(Term t, Core& core) {
   return core.x != nullptr;
 }
 
+// What TensorFlow multiplies out: the parts of x * r + (shift - mean(x) * r).
+struct Expanded {
+  Core core;
+  std::optional<Term> scale;  // r without the root; none: the root alone
+  Term shift;
+};
+
+// r = scale / sqrt(variance of x + epsilon), as the factors of a product.
+bool match_spread(std::vector<Term> r, Term x, Term mean, Expanded& found) {
+  const auto root =
+      std::find_if(r.begin(), r.end(), [](Term t) { return under_inverse_root(t).has_value(); });
+  if (root == r.end() || r.size() > 2) return false;
+  const Term under = *under_inverse_root(*root);
+  r.erase(root);
+  if (!r.empty()) found.scale = r[0];
+  const Ints axes = found.core.axes;
+  return under.either_order([&](Term variance, Term) {
+    Node* reduce = mean_of(variance);
+    if (!reduce) return false;
+    const Product square = product_of(Term::of(reduce->in(0)));
+    const Term d = square.factors.empty() ? Term() : square.factors[0];
+    return d.is(ScalarOp::Sub) && d.arg(0) == x && d.arg(1) == mean &&
+           match_ratio(d, under, found.core) && found.core.axes == axes;
+  });
+}
+
+bool match_expanded(Term scaled, Term rest, Expanded& found) {
+  if (!rest.is(ScalarOp::Sub)) return false;
+  const Product with_x = product_of(scaled), with_mean = product_of(rest.arg(1));
+  if (with_x.scale != 1 || with_mean.scale != 1) return false;
+  for (size_t k = 0; k < with_mean.factors.size(); ++k) {
+    const Term mean = with_mean.factors[k];
+    Node* reduce = mean_of(mean);
+    if (!reduce) continue;
+    const Term x = Term::of(reduce->in(0));
+    std::vector<Term> r = with_mean.factors, same = with_x.factors;
+    r.erase(r.begin() + static_cast<std::ptrdiff_t>(k));
+    const auto at = std::find(same.begin(), same.end(), x);
+    if (at == same.end()) continue;
+    same.erase(at);
+    found = {};
+    found.core = {x.tensor(), reduce->op.attrs.ints("axes"), 0, true};
+    found.shift = rest.arg(0);
+    if (r == same && x.tensor() && match_spread(r, x, mean, found)) return true;
+  }
+  return false;
+}
+
+Result<bool> replace_expanded(Rewriter& rw, Node* node) {
+  if (!pointwise_expr(node) || is_dead(*node)) return false;
+  const Term t = Term::of(node->out());
+  Expanded found;
+  if (!t.is(ScalarOp::Add) ||
+      !t.either_order([&](Term a, Term b) { return match_expanded(a, b, found); })) {
+    return false;
+  }
+  const Core& core = found.core;
+  Value* scale = found.scale ? found.scale->tensor() : nullptr;
+  Value* shift = found.shift.tensor();
+  if ((found.scale && !scale) || !shift) return false;
+  if (core.x->type != node->out()->type || !is_float(core.x->type.dtype)) return false;
+  rw.before(node);
+  Attrs attrs;
+  attrs.set("axes", core.axes).set("epsilon", core.epsilon).set("kind", std::string("layer"));
+  Value* y = LATHE_TRY(rw.add("Normalize", {core.x}, std::move(attrs), node->name));
+  const std::string_view type = to_string(core.x->type.dtype);
+  const auto then = [&](std::string_view op, Value* v) {
+    return rw.pointwise(fmt::format("(a:{0}, b:{0}) -> {1}(a, b)", type, op), {y, v}, node->name);
+  };
+  if (scale) y = LATHE_TRY(then("mul", scale));
+  rw.replace(node->out(), LATHE_TRY(then("add", shift)));
+  return true;
+}
+
 Result<bool> replace_core(Rewriter& rw, Node* node) {
   Core core;
   if (!pointwise_expr(node) || is_dead(*node)) return false;
@@ -116,7 +191,8 @@ Status absorb(Rewriter& rw, Node* node) {
 Result<bool> run_recognise_normalization(Graph& graph, const PassOptions&) {
   Rewriter rw(graph);
   for (Node* node : graph.nodes()) {
-    if (!LATHE_TRY(replace_core(rw, node))) LATHE_TRY(absorb(rw, node));
+    if (LATHE_TRY(replace_core(rw, node)) || LATHE_TRY(replace_expanded(rw, node))) continue;
+    LATHE_TRY(absorb(rw, node));
   }
   if (rw.changes() > 0) rw.erase_dead();
   return rw.changes() > 0;
