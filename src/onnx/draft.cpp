@@ -34,13 +34,13 @@ int Draft::add_constant(std::string_view constant, HostTensor tensor) {
   return value_count() - 1;
 }
 
-int Draft::add_node(DraftNode node) {
+int Draft::add_node(DraftNode node, std::vector<int>* branch) {
   const int n = node_count();
   for (int v : node.operands) {
     if (v >= 0) value(v).readers.push_back(n);
   }
   nodes_.push_back(std::move(node));
-  order_.push_back(n);
+  (branch != nullptr ? *branch : order_).push_back(n);
   return n;
 }
 

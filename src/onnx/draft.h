@@ -38,6 +38,13 @@ struct DraftValue {
   std::vector<int> readers;  // nodes, one entry for each operand
 };
 
+// One of the graphs that an If chooses from.
+struct DraftBranch {
+  std::string name;          // "then_branch"
+  std::vector<int> nodes;    // in an order in which they can run; not in Draft::order
+  std::vector<int> results;  // values, of these nodes or from outside
+};
+
 struct DraftNode {
   bool removed = false;
   std::string type;            // "Conv"
@@ -51,6 +58,8 @@ struct DraftNode {
   std::vector<int> results;   // values, -1: not wanted
   AttributeMap attributes;    // of an ONNX operator
   Attrs attrs;                // of one of Lathe's
+  // Of an If, whose operands are the condition and what the branches read from outside.
+  std::vector<DraftBranch> branches;
   std::string where() const;  // "node 'conv1' (Conv)"
 };
 
@@ -79,8 +88,9 @@ class Draft {
 
   int add_input(std::string_view name, DType dtype, bool has_shape, Shape shape);
   int add_constant(std::string_view name, HostTensor tensor);
-  // Appends; its operands are defined before it. Results are added after.
-  int add_node(DraftNode node);
+  // Appends, to the order or to a branch's nodes; its operands are defined before it. Results are
+  // added after.
+  int add_node(DraftNode node, std::vector<int>* branch = nullptr);
   int add_result(int node, size_t index, std::string_view name);
   // The operand slot k, made where it is beyond the end. Call sort() after.
   void set_operand(int node, size_t k, int value);

@@ -61,7 +61,7 @@ bool foldable(const Node* node) {
 
 }  // namespace
 
-std::optional<HostTensor> NodeImport::fold(const Value* value) const {
+std::optional<HostTensor> fold_value(const Value* value) {
   Known values;
   std::vector<const Value*> stack{value};
   size_t ran = 0, looked = 0;
@@ -86,6 +86,8 @@ std::optional<HostTensor> NodeImport::fold(const Value* value) const {
   }
   return values.at(value);
 }
+
+std::optional<HostTensor> NodeImport::fold(const Value* value) const { return fold_value(value); }
 
 Result<HostTensor> NodeImport::constant_of(size_t k, std::string_view what) const {
   const Value* v = LATHE_TRY(need(k, what));

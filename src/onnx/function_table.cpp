@@ -16,6 +16,9 @@ Result<int64_t> FunctionTable::count_nodes(const Nodes& nodes, int depth) {
   for (const auto& node : nodes) {
     auto it = entries_.find({canonical_domain(node.domain()), node.op_type(), node.overload()});
     total += it == entries_.end() ? 1 : LATHE_TRY(count(it->second, depth + 1));
+    for (const auto& a : node.attribute()) {
+      if (a.has_g()) total += LATHE_TRY(count_nodes(a.g().node(), depth));
+    }
     if (total > kMaxInlinedNodes) {
       return out_of_memory("the model has more than {} nodes once its functions are inlined",
                            kMaxInlinedNodes);

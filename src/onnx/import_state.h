@@ -3,6 +3,7 @@
 // What the importer keeps while it lowers a model: the graph under construction, and for each node
 // its operands and attributes. Only the files of src/onnx itself include this; importers see
 // NodeImport.
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -28,6 +29,9 @@ struct ImportState {
                        std::string_view node_name);
   Result<Value*> constant(HostTensor tensor, std::string_view name);
 };
+
+// The tensor, where the few small nodes that lead to the value can be run by their references now.
+std::optional<HostTensor> fold_value(const Value* value);
 
 struct NodeState {
   ImportState& import;

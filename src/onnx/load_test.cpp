@@ -222,5 +222,80 @@ TEST(Functions, ThatDoubleAtEachLevelAreRefusedBeforeTheyAreInlined) {
   EXPECT_NE(m.error().find("more than 1048576 nodes"), std::string::npos);
 }
 
+// y = If(the first size of x is 1): squeeze x, else x * 10, as TorchScript writes squeeze().
+TestModel squeeze_if_one(int64_t size) {
+  TestModel m(13);
+  m.input("x", 1, {size, 2}).ints("zero", {0}).ints("one", {1}).floats("ten", {1}, {10});
+  m.node("If", {"c"}, {"y"});
+  auto* then_graph = m.attribute("then_branch", 5).mutable_g();
+  auto* axes = then_graph->add_initializer();
+  axes->set_name("axes");
+  axes->set_data_type(7);
+  axes->add_dims(1);
+  axes->add_int64_data(0);
+  auto* squeeze = then_graph->add_node();
+  call(*squeeze, "Squeeze", "", "x", "y");
+  squeeze->add_input("axes");
+  then_graph->add_output()->set_name("y");
+  auto* else_graph = m.attribute("else_branch", 5).mutable_g();
+  call(*else_graph->add_node(), "Mul", "", "later", "t");
+  else_graph->mutable_node(0)->add_input("ten");
+  else_graph->add_output()->set_name("t");
+  // Behind their readers in the file, one of which is inside the If.
+  m.node("Neg", {"x"}, {"later"}).node("Shape", {"x"}, {"s"}).node("Gather", {"s", "zero"}, {"n"});
+  m.node("Equal", {"n", "one"}, {"c"}).output("y");
+  return m;
+}
+
+TEST(If, WhoseConditionIsKnownIsTheBranchThatItTakes) {
+  const HostTensor one = HostTensor::of<float>({1, 2}, {3, 4});
+  Result<Graph> squeezed = squeeze_if_one(1).load();
+  ASSERT_TRUE(squeezed.ok()) << squeezed.status().message();
+  EXPECT_EQ(squeezed->outputs[0].value->type.to_string(), "f32[2]");
+  EXPECT_EQ((*interpret(*squeezed, std::span(&one, 1)))[0].to_f64(), (std::vector<double>{3, 4}));
+  const HostTensor two = HostTensor::of<float>({2, 2}, {1, 2, 3, 4});
+  Result<Graph> other = squeeze_if_one(2).load();
+  ASSERT_TRUE(other.ok()) << other.status().message();
+  EXPECT_EQ((*interpret(*other, std::span(&two, 1)))[0].to_f64(),
+            (std::vector<double>{-10, -20, -30, -40}));
+}
+
+TEST(If, WhoseConditionIsComputedIsRefusedByName) {
+  EXPECT_EQ(squeeze_if_one(-1).error(),
+            "node 'my_If' (If): the condition is computed from data: control flow is not "
+            "implemented");
+}
+
+TEST(If, ErrorsNameTheBranchAndTheNodeInIt) {
+  TestModel m = squeeze_if_one(1);
+  auto* branch = m.proto.mutable_graph()->mutable_node(0)->mutable_attribute(0)->mutable_g();
+  branch->mutable_node(0)->set_op_type("Frobnicate");
+  EXPECT_EQ(m.error(),
+            "node 'my_If' (If): then_branch: node 'y' (Frobnicate): the operator Frobnicate of "
+            "domain '', opset 13, is not implemented");
+  branch->mutable_node(0)->set_input(0, "nowhere");
+  EXPECT_EQ(m.error(),
+            "node 'my_If' (If): then_branch: node 'y' (Frobnicate): the value 'nowhere' is not "
+            "defined before it is read");
+  branch->add_output()->set_name("y");
+  EXPECT_EQ(m.error(), "node 'my_If' (If): then_branch: 2 outputs, expected 1");
+}
+
+TEST(If, FunctionsThatCallThemselvesInABranchAreRefused) {
+  TestModel m(17);
+  m.input("x", 1, {1}).node("F", {"x"}, {"y"}).output("y");
+  m.proto.mutable_graph()->mutable_node(0)->set_domain("mine");
+  auto& f = function(m, "F");
+  call(*f.add_node(), "If", "", "a", "b");
+  for (const char* name : {"then_branch", "else_branch"}) {
+    auto* a = f.mutable_node(0)->add_attribute();
+    a->set_name(name);
+    a->set_type(5);
+    call(*a->mutable_g()->add_node(), "F", "mine", "a", "b");
+    a->mutable_g()->add_output()->set_name("b");
+  }
+  EXPECT_EQ(m.error(), "function 'F' calls itself");
+}
+
 }  // namespace
 }  // namespace lathe

@@ -126,8 +126,52 @@ Attrs Lowering::with_sizes(Attrs attrs) const {
   return attrs;
 }
 
+Status Lowering::define_results(const Draft& draft, const DraftNode& node,
+                                const std::vector<Value*>& results) {
+  for (size_t k = 0; k < node.results.size(); ++k) {
+    if (node.results[k] < 0) continue;
+    if (k >= results.size() || !results[k]) return unsupported("output {} is not implemented", k);
+    const std::string name = printable(draft.value(node.results[k]).name);
+    if (is_made_up(results[k]->name)) state_->graph.rename(results[k], name);
+    LATHE_TRY(define(draft, node.results[k], results[k]));
+  }
+  return {};
+}
+
+Result<std::vector<Value*>> Lowering::run_branch(const Draft& draft, const DraftBranch& branch) {
+  for (int n : branch.nodes) LATHE_TRY(run(draft, n));
+  std::vector<Value*> results;
+  for (int v : branch.results) results.push_back(LATHE_TRY(value(draft, v)));
+  return results;
+}
+
+Result<std::vector<Value*>> Lowering::run_if(const Draft& draft, const DraftNode& node) {
+  const auto chosen = [&]() -> Result<const DraftBranch*> {
+    if (node.operands.empty() || node.operands[0] < 0) return invalid("the condition is missing");
+    const Value* condition = LATHE_TRY(value(draft, node.operands[0]));
+    if (condition->type.dtype != DType::Bool)
+      return invalid("the condition is {}, expected one bool", condition->type.to_string());
+    const std::optional<HostTensor> known = fold_value(condition);
+    if (!known)
+      return unsupported("the condition is computed from data: control flow is not implemented");
+    if (known->elements() != 1)
+      return invalid("the condition is {}, expected one bool", condition->type.to_string());
+    return &node.branches[known->get_i64(0) != 0 ? 0 : 1];
+  };
+  const Mark before = mark();
+  const Result<const DraftBranch*> branch = chosen();
+  if (!branch.ok()) return Status(branch.status()).at(node.where());
+  Result<std::vector<Value*>> results = run_branch(draft, **branch);
+  Status s = results.status();  // names the node inside, and this one around it
+  if (s.ok()) s = define_results(draft, node, *results).at(node.where());
+  if (s.ok()) return results;
+  rewind(before);
+  return s;
+}
+
 Result<std::vector<Value*>> Lowering::run(const Draft& draft, int n) {
   const DraftNode& node = draft.node(n);
+  if (!node.branches.empty()) return run_if(draft, node);
   const Mark before = mark();
   const auto work = [&]() -> Result<std::vector<Value*>> {
     std::vector<Value*> operands;
@@ -145,13 +189,7 @@ Result<std::vector<Value*>> Lowering::run(const Draft& draft, int n) {
       NodeLowering lowering(*state_, draft.custom.get());
       results = LATHE_TRY(lowering.run(node, std::move(operands), wanted));
     }
-    for (size_t k = 0; k < node.results.size(); ++k) {
-      if (node.results[k] < 0) continue;
-      if (k >= results.size() || !results[k]) return unsupported("output {} is not implemented", k);
-      const std::string name = printable(draft.value(node.results[k]).name);
-      if (is_made_up(results[k]->name)) state_->graph.rename(results[k], name);
-      LATHE_TRY(define(draft, node.results[k], results[k]));
-    }
+    LATHE_TRY(define_results(draft, node, results));
     return results;
   };
   Result<std::vector<Value*>> results = work();

@@ -51,6 +51,11 @@ class Lowering {
   Graph& graph();
 
  private:
+  // The nodes of the branch that an If takes, where that is known now, in its place.
+  Result<std::vector<Value*>> run_if(const Draft& draft, const DraftNode& node);
+  Result<std::vector<Value*>> run_branch(const Draft& draft, const DraftBranch& branch);
+  Status define_results(const Draft& draft, const DraftNode& node,
+                        const std::vector<Value*>& results);
   Status put(const Draft& draft, int v, Value* value);
   void fix_sizes(const Shape& declared, const Shape& given);
   Attrs with_sizes(Attrs attrs) const;

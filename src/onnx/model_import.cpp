@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "onnx/model_import.h"
 
+#include <algorithm>
+#include <set>
+
 #include "custom/operators.h"
 #include "onnx/names.h"
 #include "onnx/node_import.h"
@@ -64,17 +67,32 @@ Status ModelImport::define(std::string_view name, int value, Scope& scope) {
 Status ModelImport::add_initializers(Scope& scope) {
   for (auto& tensor : *model_.mutable_graph()->mutable_initializer()) {
     LATHE_TRY(tensor_proto_type(tensor));
-    Result<HostTensor> t = take_tensor_proto(tensor, external_);
-    const int v = draft_.add_constant(tensor.name(), t.ok() ? *t : HostTensor());
-    draft_.value(v).unreadable = std::move(t).status();
-    if (!scope.values.emplace(tensor.name(), v).second) {
-      return invalid("the initializer '{}' is defined twice", printable(tensor.name()));
-    }
+    LATHE_TRY(add_initializer(tensor.name(), take_tensor_proto(tensor, external_), scope));
   }
   if (model_.graph().sparse_initializer_size() > 0) {
     return unsupported("sparse initializers are not implemented");
   }
   return {};
+}
+
+// Once for each message: a function's body is read by every call.
+Status ModelImport::add_branch_initializers(const lathe_onnx::GraphProto& graph, Scope& scope) {
+  for (const auto& tensor : graph.initializer()) {
+    auto known = tensors_.find(&tensor);
+    if (known == tensors_.end())
+      known = tensors_.emplace(&tensor, copy_tensor_proto(tensor, external_)).first;
+    LATHE_TRY(add_initializer(tensor.name(), known->second, scope));
+  }
+  if (graph.sparse_initializer_size() == 0) return {};
+  return unsupported("sparse initializers are not implemented");
+}
+
+Status ModelImport::add_initializer(const std::string& name, Result<HostTensor> tensor,
+                                    Scope& scope) {
+  const int v = draft_.add_constant(value_name(name, scope), tensor.ok() ? *tensor : HostTensor());
+  draft_.value(v).unreadable = std::move(tensor).status();
+  if (scope.values.emplace(name, v).second) return {};
+  return invalid("the initializer '{}' is defined twice", printable(name));
 }
 
 Status ModelImport::add_inputs(Scope& scope) {
@@ -110,7 +128,9 @@ Status ModelImport::add_outputs(Scope& scope) {
 }
 
 Result<int> ModelImport::lookup(std::string_view name, const Scope& scope) const {
-  if (auto it = scope.values.find(name); it != scope.values.end()) return it->second;
+  for (const Scope* s = &scope; s != nullptr; s = s->outer) {
+    if (auto it = s->values.find(name); it != s->values.end()) return it->second;
+  }
   return invalid("the value '{}' is not defined before it is read", printable(name));
 }
 
@@ -148,6 +168,52 @@ Result<AttributeMap> ModelImport::attributes_of(const NodeProto& node, const Sco
   return out;
 }
 
+Result<DraftBranch> ModelImport::add_branch(const NodeProto& node, std::string_view name,
+                                            const Scope& scope) {
+  const auto a = std::find_if(node.attribute().begin(), node.attribute().end(),
+                              [&](const AttributeProto& a) { return a.name() == name; });
+  if (a == node.attribute().end() || !a->has_g()) return invalid("the graph is missing");
+  const lathe_onnx::GraphProto& graph = a->g();
+  if (graph.input_size() > 0) return invalid("a graph without inputs is expected");
+  if (graph.output_size() != node.output_size()) {
+    return invalid("{} outputs, expected {}", graph.output_size(), node.output_size());
+  }
+  DraftBranch branch;
+  branch.name = name;
+  Scope inner;
+  inner.outer = &scope;
+  inner.branch = &branch.nodes;
+  inner.attributes = scope.attributes;
+  inner.opsets = scope.opsets;
+  inner.within =
+      fmt::format("{}{}{}: {}", scope.within, scope.within.empty() ? "" : ": ", where(node), name);
+  inner.depth = scope.depth + 1;
+  LATHE_TRY(add_branch_initializers(graph, inner));
+  for (int i : LATHE_TRY(node_order(graph))) LATHE_TRY(add_node(graph.node(i), inner));
+  for (const auto& output : graph.output()) {
+    branch.results.push_back(LATHE_TRY(lookup(output.name(), inner)));
+  }
+  return branch;
+}
+
+Status ModelImport::add_branches(const NodeProto& node, const Scope& scope, DraftNode& made) {
+  const int outside = draft_.value_count();
+  std::set<int> known(made.operands.begin(), made.operands.end());
+  const auto read = [&](int v) {
+    if (v >= 0 && v < outside && known.insert(v).second) made.operands.push_back(v);
+  };
+  for (const char* name : {"then_branch", "else_branch"}) {
+    Result<DraftBranch> branch = add_branch(node, name, scope);
+    if (!branch.ok()) return std::move(branch).status().at(name);
+    made.branches.push_back(*std::move(branch));
+    for (int n : made.branches.back().nodes) {
+      for (int v : draft_.node(n).operands) read(v);
+    }
+    for (int v : made.branches.back().results) read(v);
+  }
+  return {};
+}
+
 Status ModelImport::add_operator(const NodeProto& node, Scope& scope, AttributeMap attributes) {
   const std::string_view domain = canonical_domain(node.domain());
   auto opset = scope.opsets.find(domain);
@@ -164,7 +230,8 @@ Status ModelImport::add_operator(const NodeProto& node, Scope& scope, AttributeM
   made.within = scope.within;
   made.operands = LATHE_TRY(operands_of(node, scope));
   made.attributes = std::move(attributes);
-  const int n = draft_.add_node(std::move(made));
+  if (domain.empty() && made.type == "If") LATHE_TRY(add_branches(node, scope, made));
+  const int n = draft_.add_node(std::move(made), scope.branch);
   for (int k = 0; k < node.output_size(); ++k) {
     const std::string& name = node.output(k);
     if (name.empty()) continue;
@@ -179,6 +246,7 @@ Status ModelImport::add_operator(const NodeProto& node, Scope& scope, AttributeM
 Status ModelImport::add_call(const NodeProto& node, const FunctionProto& function, Scope& scope,
                              const AttributeMap& attributes) {
   Scope inner;
+  inner.branch = scope.branch;
   inner.depth = scope.depth + 1;
   if (inner.depth > kMaxCallDepth) return invalid("functions are nested too deep");
   inner.within = scope.within + (scope.within.empty() ? "" : ": ") + where(node);

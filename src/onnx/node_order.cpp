@@ -2,6 +2,7 @@
 #include "onnx/node_order.h"
 
 #include <numeric>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 
@@ -16,6 +17,34 @@ struct Frame {
   int node;
   size_t operand = 0;
 };
+
+using Names = std::vector<std::string_view>;
+
+// What the graph's nodes read, and what they define; those of graphs within them, too.
+void collect_names(const lathe_onnx::GraphProto& graph, Names& reads,
+                   std::set<std::string_view>& defined) {
+  for (const auto& tensor : graph.initializer()) defined.insert(tensor.name());
+  for (const auto& output : graph.output()) reads.emplace_back(output.name());
+  for (const auto& node : graph.node()) {
+    reads.insert(reads.end(), node.input().begin(), node.input().end());
+    defined.insert(node.output().begin(), node.output().end());
+    for (const auto& a : node.attribute()) {
+      if (a.has_g()) collect_names(a.g(), reads, defined);
+    }
+  }
+}
+
+// The node's inputs, and what its graphs read from outside.
+Names reads_of(const lathe_onnx::NodeProto& node) {
+  Names reads;
+  std::set<std::string_view> inside;
+  for (const auto& a : node.attribute()) {
+    if (a.has_g()) collect_names(a.g(), reads, inside);
+  }
+  std::erase_if(reads, [&](std::string_view name) { return inside.contains(name); });
+  reads.insert(reads.end(), node.input().begin(), node.input().end());
+  return reads;
+}
 
 enum class Visit : char { Never, OnTheWay, Done };
 
@@ -57,13 +86,14 @@ Result<std::vector<int>> node_order(const lathe_onnx::GraphProto& graph) {
       if (!name.empty()) producer.emplace(name, i);
     }
   }
+  std::vector<Names> reads;
+  for (const auto& node : graph.node()) reads.push_back(reads_of(node));
   std::vector<int> as_written(static_cast<size_t>(graph.node_size()));
   std::iota(as_written.begin(), as_written.end(), 0);
   DepthFirst sorted = depth_first(
-      as_written.size(), as_written,
-      [&](int n) { return static_cast<size_t>(graph.node(n).input_size()); },
+      as_written.size(), as_written, [&](int n) { return reads[static_cast<size_t>(n)].size(); },
       [&](int n, size_t k) {
-        auto it = producer.find(graph.node(n).input(static_cast<int>(k)));
+        auto it = producer.find(reads[static_cast<size_t>(n)][k]);
         return it == producer.end() ? -1 : it->second;
       });
   if (sorted.in_cycle < 0) return std::move(sorted.order);

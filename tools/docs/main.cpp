@@ -34,6 +34,9 @@ std::string ops_page() {
                       onnx.size());
   std::set<std::string> names(onnx.begin(), onnx.end());
   text += fmt::format("{}.\n", fmt::join(names, ", "));
+  text +=
+      "\nIf becomes the branch that it takes, where its condition is known when the model is "
+      "built.\n";
   for (const OpDef* op : ops) {
     text += fmt::format("\n## {}\n\n{}\n\n", op->name, op->doc);
     text += fmt::format("`{}` -> `{}`\n", op->operands, op->results);
