@@ -87,9 +87,9 @@ const OpDef& op_conv() {
           "one float type. ONNX Conv.",
       .operands = "x w [b]",
       .attrs = kConvAttrs,
-      .tolerance = {4,
-                    "any order of summation in the element type or wider; the bound of a sum of "
-                    "random signs is far below eps * sum of |terms|"},
+      .tolerance = {8,
+                    "any order of summation in the element type or wider; one after another, 576 "
+                    "terms were seen to be off by 4.5 eps * sum of |terms|"},
       .infer = infer_conv,
       .reference = reference_conv,
       .cost = cost_conv,

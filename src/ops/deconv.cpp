@@ -106,7 +106,7 @@ const OpDef& op_deconv() {
           "(0 where s is 0); one float type. ONNX ConvTranspose.",
       .operands = "x w [b]",
       .attrs = kDeconvAttrs,
-      .tolerance = {4, "any order of summation in the element type or wider, as for Conv"},
+      .tolerance = {8, "any order of summation in the element type or wider, as for Conv"},
       .infer = infer_deconv,
       .reference = reference_deconv,
       .cost = cost_deconv,

@@ -143,9 +143,9 @@ const OpDef& op_matmul() {
           "MatMulInteger.",
       .operands = "a b [bias]",
       .attrs = kMatmulAttrs,
-      .tolerance = {4,
-                    "any order of summation in the element type or wider; the bound of a sum of "
-                    "random signs is far below eps * sum of |terms|"},
+      .tolerance = {8,
+                    "any order of summation in the element type or wider; one after another, 576 "
+                    "terms were seen to be off by 4.5 eps * sum of |terms|"},
       .infer = infer_matmul,
       .reference = reference_matmul,
       .cost = cost_matmul,
