@@ -175,6 +175,20 @@ TEST(Importers, AnAttentionWindowIsRefused) {
       << g.status().message();
 }
 
+TEST(Importers, AnEinsumWithoutArrowKeepsTheLabelsThatOccurOnce) {
+  const HostTensor x = HostTensor::of<float>({2, 2}, {1, 2, 3, 5});
+  const std::pair<const char*, std::vector<double>> cases[] = {
+      {"ii", {6}}, {"ii->i", {1, 5}}, {"ba", {1, 3, 2, 5}}};
+  for (const auto& [equation, y] : cases) {
+    TestModel m(17);
+    m.input("x", 1, {2, 2}).node("Einsum", {"x"}, {"y"}).output("y");
+    m.attribute("equation", 3).set_s(equation);
+    Result<Graph> g = m.load();
+    ASSERT_TRUE(g.ok()) << g.status().message();
+    EXPECT_EQ(run(*g, {x}), y) << equation;
+  }
+}
+
 TEST(Importers, AnAbsurdEinsumIsRefused) {
   for (const char* equation : {"ij,jk", "i->ii", "...i.", "i1->i", "ij->k"}) {
     TestModel m(13);

@@ -162,7 +162,8 @@ Equation split(std::string_view text) {
   return e;
 }
 
-// Without "->": the ellipsis, then the labels that occur once, in alphabetical order.
+// Without "->": the ellipsis, then the labels that occur once, in alphabetical order: "ii" is a
+// trace.
 Labels implied_output(const std::vector<Term>& terms, int ellipsis) {
   Labels out;
   for (int d = 0; d < ellipsis; ++d)
@@ -186,7 +187,7 @@ Result<std::vector<Term>> read_terms(NodeImport& n, const Equation& e, int& elli
     ellipsis = std::max(ellipsis,
                         static_cast<int>(std::count_if(labels.begin(), labels.end(),
                                                        [](unsigned char c) { return c > 127; })));
-    terms.push_back(LATHE_TRY(without_repeats(n, {v, std::move(labels)})));
+    terms.push_back({v, std::move(labels)});
   }
   return terms;
 }
@@ -203,6 +204,7 @@ Status import_einsum(NodeImport& n) {
   std::vector<Term> terms = LATHE_TRY(read_terms(n, e, ellipsis));
   const Labels output =
       e.output ? LATHE_TRY(parse_labels(*e.output, -1, ellipsis)) : implied_output(terms, ellipsis);
+  for (Term& t : terms) t = LATHE_TRY(without_repeats(n, std::move(t)));
   for (size_t k = 0; k < output.size(); ++k) {
     const bool known = std::any_of(terms.begin(), terms.end(),
                                    [&](const Term& t) { return has(t.labels, output[k]); });
