@@ -76,6 +76,22 @@ class Lowering {
   std::map<const Value*, TensorId> ids_;
 };
 
+// Nobody said anything of this size.
+bool is_free(const SymbolRange& r) { return r.min == 0 && r.max == INT64_MAX; }
+
+// Free sizes that the network names outright: 8 before a product with a matrix of 8 rows.
+void set_demanded(const Plan& plan, Bindings& at) {
+  for (const Constraint& c : plan.constraints) {
+    if (c.kind != Constraint::Kind::Equal && c.kind != Constraint::Kind::Broadcastable) continue;
+    const bool is_left = c.a.is_symbol();
+    const Dim &symbol = is_left ? c.a : c.b, &size = is_left ? c.b : c.a;
+    if (!symbol.is_symbol() || !size.is_constant()) continue;
+    for (const SymbolRange& r : plan.symbols) {
+      if (is_free(r) && r.name == symbol.to_string()) at[r.name] = size.value();
+    }
+  }
+}
+
 }  // namespace
 
 Result<Plan> lower(const Graph& graph, const CompileOptions& options) {
@@ -91,6 +107,7 @@ Result<Plan> lower(const Graph& graph, const CompileOptions& options) {
 Result<Bindings> tuned_point(const Plan& plan) {
   Bindings point;
   for (const SymbolRange& r : plan.symbols) point[r.name] = r.opt;
+  set_demanded(plan, point);
   const auto holds = [&](const Bindings& at, bool filled) -> Status {
     for (const Constraint& c : plan.constraints) LATHE_TRY(c.check(at));
     for (const PlanTensor& t : plan.tensors) {
@@ -107,9 +124,9 @@ Result<Bindings> tuned_point(const Plan& plan) {
     for (const int64_t size : {224, 320, 64, 384, 512, 640, 32, 16, 1, 1024, 4096, 16000}) {
       Bindings other = point;
       for (const SymbolRange& r : plan.symbols) {
-        const bool free = r.min == 0 && r.max == INT64_MAX;
-        if (free && r.opt != 1) other[r.name] = size;
+        if (is_free(r) && r.opt != 1) other[r.name] = size;
       }
+      set_demanded(plan, other);
       if (holds(other, filled).ok()) return other;
     }
   }

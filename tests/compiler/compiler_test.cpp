@@ -66,6 +66,14 @@ TEST(Shapes, OtherBatchesThanTheTunedOneAreRight) {
   for (const int64_t n : {1, 3, 0, 2}) c.expect_right(1e-4, {{"N", n}});
 }
 
+TEST(Shapes, AreTunedAtTheSizesThatTheNetworkNames) {
+  const std::string text =
+      "graph g(%x: f32[N,W], %z: f32[N,H]) {\n" + weights("w", {9, 12}, 1) + weights("b", {5}, 2) +
+      "  %m = MatMul{}(%x, %w) \"m\"\n  %s = Pointwise{expr=\"(a:f32, b:f32) -> "
+      "add(a, b)\"}(%z, %b) \"s\"\n  return m=%m, s=%s\n}\n";
+  expect_right_in_all_ways(text, {{"N", 3}, {"W", 9}, {"H", 5}});
+}
+
 TEST(Fusing, PointwiseStepsMergeAcrossSharedOperands) {
   const std::string text =
       "graph g(%x: f32[4,6], %z: f32[6]) {\n" + pointwise("a", kAdd, "%x, %z") +
