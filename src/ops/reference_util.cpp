@@ -5,7 +5,11 @@
 namespace lathe {
 
 Doubles::Doubles(const HostTensor& tensor, int64_t reads) : tensor_(&tensor) {
-  if (reads >= tensor.elements() / 4) values_ = tensor.to_f64();
+  if (tensor.dtype() == DType::F32) {
+    floats_ = tensor.span<float>().data();
+  } else if (reads >= tensor.elements() / 4) {
+    values_ = tensor.to_f64();
+  }
 }
 
 int64_t offset_of(const int64_t* coordinates, std::span<const int64_t> strides) {

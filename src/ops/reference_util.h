@@ -10,17 +10,21 @@
 
 namespace lathe {
 
-// Elements of a tensor as doubles. Converts the whole tensor once when about `reads` elements will
-// be read and that pays, else each element when it is asked for (a small box of a large tensor).
+// Elements of a tensor as doubles: F32 where they stand, other types converted all at once when
+// about `reads` elements will be read and that pays, else each when it is asked for (a small box of
+// a large tensor).
 class Doubles {
  public:
   Doubles(const HostTensor& tensor, int64_t reads);
   double operator[](int64_t i) const {
-    return values_.empty() ? tensor_->get_f64(i) : values_[static_cast<size_t>(i)];
+    const auto at = static_cast<size_t>(i);
+    if (floats_ != nullptr) return floats_[at];
+    return values_.empty() ? tensor_->get_f64(i) : values_[at];
   }
 
  private:
   const HostTensor* tensor_;
+  const float* floats_ = nullptr;
   std::vector<double> values_;
 };
 

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/parallel.h"
 #include "base/random.h"
 #include "ops/op_common.h"
+#include "tensor/element.h"
+#include "tensor/relayout.h"
 #include "tuner/test_data.h"
 
 namespace lathe {
@@ -23,7 +26,7 @@ std::vector<Box> sample_boxes(const OpInstance& op, uint64_t seed) {
   const std::vector<int64_t> sizes = op.out[0].shape.sizes();
   const double per_element =
       cost_of(op).flops / std::max<double>(1, static_cast<double>(op.out[0].shape.elements()));
-  const double kWork = 2e6;  // scalar operations a box: a millisecond or two
+  const double kWork = 5e5;  // scalar operations a box: half a millisecond
   const auto target =
       static_cast<int64_t>(std::max(4.0, std::min(2048.0, kWork / std::max(1.0, per_element))));
   Random random(seed ^ 0x5bd1e995u);
@@ -50,9 +53,9 @@ std::vector<Box> sample_boxes(const OpInstance& op, uint64_t seed) {
   return boxes;
 }
 
-int64_t linear_index(const int64_t* c, std::span<const int64_t> sizes) {
+int64_t linear_index(const int64_t* c, const Shape& shape) {
   int64_t at = 0;
-  for (size_t d = 0; d < sizes.size(); ++d) at = at * sizes[d] + c[d];
+  for (int d = 0; d < shape.rank(); ++d) at = at * shape[d].value() + c[d];
   return at;
 }
 
@@ -60,7 +63,9 @@ bool has_numbers(DType t) { return t != DType::String && kind(t) != DKind::Compl
 
 // Types without arithmetic are moved about: bit for bit, and whole.
 Status compare_bytes(const HostTensor& want, const HostTensor& got) {
-  return want == got ? Status() : internal("its bytes are not those of the reference");
+  return want == LATHE_TRY(relayout(got, Layout::RowMajor))
+             ? Status()
+             : internal("its bytes are not those of the reference");
 }
 
 // `expr` with result k alone.
@@ -138,9 +143,14 @@ Result<Expectation> Expectation::make(const OpInstance& op, std::span<const Host
       whole || small ? std::vector{Box::whole(op.out[0].shape)} : sample_boxes(op, seed);
   for (size_t k = 0; k < op.out.size(); ++k) {
     const OpInstance one = with_output(op, k);
-    for (const Box& box : boxes) {
-      BoxResult r = LATHE_TRY(run_reference_box(one, inputs, box));
-      e.parts_.push_back({k, box, std::move(r.value), std::move(r.magnitude)});
+    std::vector<Result<BoxResult>> results(boxes.size(), internal("not run"));
+    parallel_for(static_cast<int64_t>(boxes.size()), 1, [&](int64_t begin, int64_t end) {
+      for (auto b = static_cast<size_t>(begin); b < static_cast<size_t>(end); ++b)
+        results[b] = run_reference_box(one, inputs, boxes[b]);
+    });
+    for (size_t b = 0; b < boxes.size(); ++b) {
+      BoxResult r = LATHE_TRY(std::move(results[b]));
+      e.parts_.push_back({k, boxes[b], std::move(r.value), std::move(r.magnitude)});
     }
   }
   return e;
@@ -171,7 +181,6 @@ Status Expectation::compare(const OpInstance& op, std::span<const HostTensor> ou
                             Certificate& into, double operand_roundoff) const {
   for (const Part& part : parts_) {
     const HostTensor& got = outputs[part.output];
-    const std::vector<int64_t> sizes = got.shape().sizes();
     if (!has_numbers(got.dtype())) {
       LATHE_TRY(compare_bytes(part.value, got));
       continue;
@@ -182,10 +191,11 @@ Status Expectation::compare(const OpInstance& op, std::span<const HostTensor> ou
       if (std::isfinite(v)) largest = std::max(largest, v);
     }
     Status wrong;
+    const ElementPlaces places(got.type());
     for_each(part.box, [&](const int64_t* c, int64_t at) {
       if (!wrong.ok()) return;
-      const int64_t place = linear_index(c, sizes);
-      const double want = part.value.get_f64(at), have = got.get_f64(place);
+      const double want = part.value.get_f64(at);
+      const double have = load_f64(got.dtype(), got.bytes().data(), places.of(c));
       ++into.elements;
       if (want == have || (std::isnan(want) && std::isnan(have))) return;
       const double error = std::abs(have - want);
@@ -194,7 +204,7 @@ Status Expectation::compare(const OpInstance& op, std::span<const HostTensor> ou
       if (allowed > 0) into.bound_used = std::max(into.bound_used, error / allowed);
       if (error <= allowed) return;
       wrong = internal("element {} of result {} is {}, the reference says {} (allowed {:.3g})",
-                       place, part.output, have, want, allowed);
+                       linear_index(c, got.shape()), part.output, have, want, allowed);
     });
     LATHE_TRY(wrong);
   }

@@ -96,30 +96,41 @@ void* TestBuffer::data() const {
 }
 
 Status TestBuffer::poison(Stream& stream, uint8_t value) {
-  std::fill(image_.begin(), image_.end(), std::byte{value});
+  if (poison_ != value) std::fill(image_.begin(), image_.end(), std::byte{value});
+  poison_ = value;
   LATHE_TRY(device_->upload(memory_->data(), image_.data(), image_.size(), stream));
   return stream.synchronize();
 }
 
-// Copies between a dense tensor and its place in the (larger) image. `into_image` says which way.
-static void move_slice(const TensorType& type, const TensorType& whole, std::byte* dense,
-                       std::byte* image, bool into_image) {
+// Calls copy(offset in the dense tensor, offset in the larger image, bytes) for each element.
+template <class F>
+static void for_slice(const TensorType& type, const TensorType& whole, F&& copy) {
   const auto size = static_cast<size_t>(bits(type.dtype) / 8);
   const std::vector<int64_t> from = strides(type), to = strides(whole);
   for_each(Box::whole(type.shape), [&](const int64_t* c, int64_t) {
     int64_t a = 0, b = 0;
     for (size_t d = 0; d < from.size(); ++d) a += c[d] * from[d], b += c[d] * to[d];
-    std::byte* x = dense + static_cast<size_t>(a) * size;
-    std::byte* y = image + static_cast<size_t>(b) * size;
-    std::memcpy(into_image ? y : x, into_image ? x : y, size);
+    copy(static_cast<size_t>(a) * size, static_cast<size_t>(b) * size, size);
   });
+}
+
+static void put_slice(const TensorType& type, const TensorType& whole, const std::byte* dense,
+                      std::byte* image) {
+  for_slice(type, whole,
+            [&](size_t a, size_t b, size_t size) { std::memcpy(image + b, dense + a, size); });
+}
+static void take_slice(const TensorType& type, const TensorType& whole, const std::byte* image,
+                       std::byte* dense) {
+  for_slice(type, whole,
+            [&](size_t a, size_t b, size_t size) { std::memcpy(dense + a, image + b, size); });
 }
 
 Status TestBuffer::write(const HostTensor& row_major, Stream& stream) {
   HostTensor laid = LATHE_TRY(relayout(row_major, type_.layout));
   std::byte* at = image_.data() + kCanary + offset_;
+  poison_.reset();
   if (slice_) {
-    move_slice(type_, whole_, laid.mutable_bytes().data(), at, true);
+    put_slice(type_, whole_, laid.bytes().data(), at);
   } else if (!laid.bytes().empty()) {
     std::memcpy(at, laid.bytes().data(), laid.bytes().size());
   }
@@ -127,18 +138,32 @@ Status TestBuffer::write(const HostTensor& row_major, Stream& stream) {
   return stream.synchronize();
 }
 
+Result<std::span<const std::byte>> TestBuffer::held(Stream& stream,
+                                                    std::vector<std::byte>& copy) const {
+  const auto* memory = static_cast<const std::byte*>(memory_->data());
+  if (device_->is_host()) return std::span(memory, image_.size());
+  copy.resize(image_.size());
+  LATHE_TRY(device_->download(copy.data(), memory, copy.size(), stream));
+  LATHE_TRY(stream.synchronize());
+  return std::span<const std::byte>(copy);
+}
+
 Result<HostTensor> TestBuffer::read(Stream& stream) const {
   HostTensor laid = LATHE_TRY(HostTensor::make(type_));
-  std::vector<std::byte> now(image_.size());
-  LATHE_TRY(device_->download(now.data(), memory_->data(), now.size(), stream));
-  LATHE_TRY(stream.synchronize());
-  std::byte* at = now.data() + kCanary + offset_;
+  std::vector<std::byte> copy;
+  const std::span<const std::byte> now = LATHE_TRY(held(stream, copy));
+  const std::byte* at = now.data() + kCanary + offset_;
   if (slice_) {
-    move_slice(type_, whole_, laid.mutable_bytes().data(), at, false);
+    take_slice(type_, whole_, at, laid.mutable_bytes().data());
   } else if (!laid.bytes().empty()) {
     std::memcpy(laid.mutable_bytes().data(), at, laid.bytes().size());
   }
   return relayout(laid, Layout::RowMajor);
+}
+
+Result<HostTensor> TestBuffer::peek(Stream& stream) const {
+  if (slice_ || !device_->is_host() || type_.dtype == DType::Bool) return read(stream);
+  return HostTensor::view(type_, {static_cast<const std::byte*>(data()), bytes_}, nullptr);
 }
 
 Result<HostTensor> TestBuffer::read_as(const TensorType& type, Stream& stream) const {
@@ -150,16 +175,15 @@ Result<HostTensor> TestBuffer::read_as(const TensorType& type, Stream& stream) c
 }
 
 Status TestBuffer::check_unchanged(Stream& stream) const {
-  std::vector<std::byte> now(image_.size());
-  LATHE_TRY(device_->download(now.data(), memory_->data(), now.size(), stream));
-  LATHE_TRY(stream.synchronize());
-  return now == image_ ? Status() : internal("it wrote to its operands");
+  std::vector<std::byte> copy;
+  const std::span<const std::byte> now = LATHE_TRY(held(stream, copy));
+  const bool same = std::memcmp(now.data(), image_.data(), image_.size()) == 0;
+  return same ? Status() : internal("it wrote to its operands");
 }
 
 Status TestBuffer::check_canaries(Stream& stream) const {
-  std::vector<std::byte> now(image_.size());
-  LATHE_TRY(device_->download(now.data(), memory_->data(), now.size(), stream));
-  LATHE_TRY(stream.synchronize());
+  std::vector<std::byte> copy;
+  const std::span<const std::byte> now = LATHE_TRY(held(stream, copy));
   auto clean = [&](size_t begin, size_t end) {
     return std::memcmp(now.data() + begin, image_.data() + begin, end - begin) == 0;
   };
@@ -168,9 +192,10 @@ Status TestBuffer::check_canaries(Stream& stream) const {
   if (!slice_) return {};
   std::vector<std::byte> outside = image_;
   HostTensor dense = LATHE_TRY(HostTensor::make(type_));
-  move_slice(type_, whole_, dense.mutable_bytes().data(), now.data() + kCanary + offset_, false);
-  move_slice(type_, whole_, dense.mutable_bytes().data(), outside.data() + kCanary + offset_, true);
-  return outside == now ? Status() : internal("it wrote outside its slice");
+  take_slice(type_, whole_, now.data() + kCanary + offset_, dense.mutable_bytes().data());
+  put_slice(type_, whole_, dense.bytes().data(), outside.data() + kCanary + offset_);
+  const bool same = std::memcmp(outside.data(), now.data(), now.size()) == 0;
+  return same ? Status() : internal("it wrote outside its slice");
 }
 
 }  // namespace lathe

@@ -26,6 +26,8 @@ class TestBuffer {
   Status write(const HostTensor& row_major, Stream& stream);
   Status poison(Stream& stream, uint8_t value = 0xFF);
   Result<HostTensor> read(Stream& stream) const;  // row-major
+  // As it lies; on the host the memory itself, until somebody writes there.
+  Result<HostTensor> peek(Stream& stream) const;
   // The same bytes as a tensor of another type and equal size; not of a slice.
   Result<HostTensor> read_as(const TensorType& type, Stream& stream) const;
   // Ok when no byte outside the tensor changed since poison() or write().
@@ -36,13 +38,17 @@ class TestBuffer {
   const TensorType& type() const { return type_; }
 
  private:
+  // What the memory holds now, canaries and all; `copy` has the bytes of a device's.
+  Result<std::span<const std::byte>> held(Stream& stream, std::vector<std::byte>& copy) const;
+
   Device* device_ = nullptr;
   TensorType type_, whole_;
   std::optional<Slice> slice_;
   std::unique_ptr<Memory> memory_;
-  size_t bytes_ = 0;              // of the whole
-  int64_t offset_ = 0;            // of the first element
-  std::vector<std::byte> image_;  // what was last written, canaries and all
+  size_t bytes_ = 0;               // of the whole
+  int64_t offset_ = 0;             // of the first element
+  std::vector<std::byte> image_;   // what was last written, canaries and all
+  std::optional<uint8_t> poison_;  // image_ is nothing but this
 };
 
 // The roundoff of a candidate's operands beyond that of their types: TF32's where its config lets a
@@ -55,7 +61,7 @@ class Expectation {
  public:
   static Result<Expectation> make(const OpInstance& op, std::span<const HostTensor> inputs,
                                   uint64_t seed, bool whole);
-  // Compares row-major outputs. The status is internal when something is wrong and says where.
+  // Compares outputs of any layout. The status is internal when something is wrong and says where.
   // `operand_roundoff`: of a candidate that rounds its operands to a narrower type than theirs.
   Status compare(const OpInstance& op, std::span<const HostTensor> outputs, Certificate& into,
                  double operand_roundoff = 0) const;

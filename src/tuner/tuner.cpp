@@ -135,11 +135,11 @@ Result<bool> Tuner::State::is_sound(Candidate& c, Subject& s) {
     if (!written.ok()) c.timing = cache.put(c.key, c.timing);
     return written.ok();
   }
+  ThreadScope scope(options.threads);
   if (!s.expected) {
     s.expected =
         LATHE_TRY(Expectation::make(s.op, trial.inputs(), seed, options.verify == Verify::Full));
   }
-  ThreadScope scope(options.threads);
   Certificate certificate;
   Status right = trial.check(*c.prepared, c.config, *s.expected, certificate);
   if (right.ok()) right = trial.check_in_place(*c.tactic, *c.prepared, c.config, *s.expected);
