@@ -28,7 +28,7 @@ std::vector<Box> sample_boxes(const OpInstance& op, uint64_t seed) {
       cost_of(op).flops / std::max<double>(1, static_cast<double>(op.out[0].shape.elements()));
   const double kWork = 5e5;  // scalar operations a box: half a millisecond
   const auto target =
-      static_cast<int64_t>(std::max(4.0, std::min(2048.0, kWork / std::max(1.0, per_element))));
+      static_cast<int64_t>(std::max(4.0, std::min(1024.0, kWork / std::max(1.0, per_element))));
   Random random(seed ^ 0x5bd1e995u);
   std::vector<Box> boxes;
   for (int b = 0; b < 6; ++b) {
