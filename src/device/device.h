@@ -48,6 +48,8 @@ class Memory {
   size_t size_ = 0;
 };
 
+using ColdMemory = std::vector<std::span<const std::byte>>;
+
 // A queue of work. CPU streams run everything at once in the caller's thread.
 class Stream {
  public:
@@ -99,8 +101,11 @@ class Device {
   virtual Status upload(void* to, const void* from, size_t bytes, Stream& stream) = 0;
   virtual Status download(void* to, const void* from, size_t bytes, Stream& stream) = 0;
   virtual Status fill(void* to, uint8_t value, size_t bytes, Stream& stream) = 0;
-  // Seconds of device time that `work` takes, called `repeats` times in a row.
-  virtual Result<double> time(Stream& stream, WorkRef work, int repeats) = 0;
+  // Seconds of device time that one run of `work` takes, of `repeats` at most: their mean, or the
+  // fastest where something else may interrupt one. Caches are as a network's other steps leave
+  // them, and hold nothing of `cold`: weights, each of which a network reads once.
+  virtual Result<double> time(Stream& stream, WorkRef work, int repeats,
+                              const ColdMemory& cold) = 0;
   // Captures what `work` queues; null where the device has no such thing.
   virtual Result<std::unique_ptr<Captured>> capture(Stream& stream, WorkRef work) = 0;
 

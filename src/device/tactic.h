@@ -70,6 +70,20 @@ class PackCache {
         key, [](void* f) -> Result<std::shared_ptr<void>> { return (*static_cast<F*>(f))(); },
         &make);
   }
+  // The same of weights that `make` packs into memory.
+  template <class F>
+  Result<std::shared_ptr<Memory>> get_memory(const std::string& key, F& make) {
+    auto any = [&]() -> Result<std::shared_ptr<void>> {
+      std::shared_ptr<Memory> memory = LATHE_TRY(make());
+      return std::static_pointer_cast<void>(std::move(memory));
+    };
+    auto memory = std::static_pointer_cast<Memory>(LATHE_TRY(get(key, any)));
+    took(memory);
+    return memory;
+  }
+
+ private:
+  virtual void took(const std::shared_ptr<Memory>&) {}
 };
 
 struct LoadContext {

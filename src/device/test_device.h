@@ -50,11 +50,11 @@ class TestDevice : public Device {
     if (bytes > 0) std::memset(to, value, bytes);
     return {};
   }
-  Result<double> time(Stream&, WorkRef work, int repeats) override {
+  Result<double> time(Stream&, WorkRef work, int repeats, const ColdMemory&) override {
     ++timings;
     const double begin = clock();
     for (int k = 0; k < repeats; ++k) LATHE_TRY(work());
-    return clock() - begin;
+    return (clock() - begin) / repeats;
   }
   Result<std::unique_ptr<Captured>> capture(Stream&, WorkRef) override {
     return std::unique_ptr<Captured>();

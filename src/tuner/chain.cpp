@@ -21,6 +21,7 @@ struct LoadedChain {
   std::map<int, TestBuffer> values;  // by number; std::map keeps addresses
   std::unique_ptr<Memory> workspace;
   size_t workspace_bytes = 64;
+  TrialPacks packs;
 
   Status launch(Stream& stream) const {
     for (const LoadedLink& l : links)
@@ -72,7 +73,7 @@ Result<size_t> Tuner::fastest(std::span<const Chain> candidates, std::vector<dou
   std::vector<std::string> keys;
   std::string field;
   for (const Chain& candidate : candidates) {
-    std::string key = "chain|" + s.device.info().key();
+    std::string key = fmt::format("chain|{}|{}", kHowTimed, s.device.info().key());
     for (const Chain::Link& link : candidate.links) {
       const Choice c = LATHE_TRY(choose(link.op, link.constants));
       key += fmt::format("|{}|{}@{}|{}", link.op.to_string(), c.tactic->name, c.tactic->version,
@@ -111,8 +112,7 @@ Result<std::vector<double>> Tuner::race_chains(std::span<const Chain> candidates
     for (const Chain::Link& link : candidates[n].links) {
       const Choice c = LATHE_TRY(choose(link.op, link.constants));
       Candidate one{c.tactic, c.config, "", c.blob, nullptr, {}};
-      TrialPacks packs;
-      LATHE_TRY(s.load(one, link.op, link.constants, packs));
+      LATHE_TRY(s.load(one, link.op, link.constants, chain.packs));
       LoadedLink l{std::move(one.prepared), {}, {}};
       chain.workspace_bytes = std::max(chain.workspace_bytes, l.prepared->workspace_bytes);
       LATHE_TRY(bind_operands(s.device, *s.stream, link, chain, l));
@@ -130,7 +130,9 @@ Result<std::vector<double>> Tuner::race_chains(std::span<const Chain> candidates
   std::vector<Racer> racers;
   racers.reserve(launches.size());
   for (auto& launch : launches) racers.push_back({launch});
-  LATHE_TRY(s.run_race(racers));
+  ColdMemory cold;
+  for (const LoadedChain& chain : loaded) chain.packs.add_to(cold);
+  LATHE_TRY(s.run_race(racers, cold));
   std::vector<double> seconds;
   seconds.reserve(racers.size());
   for (const Racer& r : racers) seconds.push_back(r.seconds);

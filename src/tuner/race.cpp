@@ -51,17 +51,18 @@ double best_of(std::span<const Runner> runners) {
 }
 
 // In turns from the first run on: an interruption must not meet all runs of one candidate.
-Status run_cold(Device& device, Stream& stream, std::span<Runner> runners) {
+Status run_cold(Device& device, Stream& stream, std::span<Runner> runners, const ColdMemory& cold) {
   for (int run = 0; run < kColdRuns; ++run) {
     for (Runner& r : runners) {
       if (r.samples > 0 && r.fastest >= kSlow) continue;
-      r.add(LATHE_TRY(device.time(stream, r.racer->work, 1)));
+      r.add(LATHE_TRY(device.time(stream, r.racer->work, 1, cold)));
     }
   }
   return {};
 }
 
-Status run_rounds(Device& device, Stream& stream, std::span<Runner> runners) {
+Status run_rounds(Device& device, Stream& stream, std::span<Runner> runners,
+                  const ColdMemory& cold) {
   double spent = 0;
   bool settled = false;
   for (int round = 0; round < kMostRounds && spent < kBudget; ++round) {
@@ -70,9 +71,9 @@ Status run_rounds(Device& device, Stream& stream, std::span<Runner> runners) {
     settled = true;
     for (Runner& r : runners) {
       if (r.is_behind(best, kHopeless)) continue;
-      const double took = LATHE_TRY(device.time(stream, r.racer->work, r.repeats));
-      spent += took;
-      r.add(took / r.repeats);
+      const double took = LATHE_TRY(device.time(stream, r.racer->work, r.repeats, cold));
+      spent += took * r.repeats;
+      r.add(took);
       // Of those that may still win.
       settled = settled && (r.agrees(kAgree) || r.fastest > kContender * best);
     }
@@ -82,21 +83,21 @@ Status run_rounds(Device& device, Stream& stream, std::span<Runner> runners) {
 
 }  // namespace
 
-Status race(Device& device, Stream& stream, std::span<Racer> field) {
-  std::vector<Runner> cold;
-  cold.reserve(field.size());
-  for (Racer& r : field) cold.push_back({&r});
-  LATHE_TRY(run_cold(device, stream, cold));
-  const double best = best_of(cold);
-  for (const Runner& r : cold) r.racer->seconds = r.fastest;
+Status race(Device& device, Stream& stream, std::span<Racer> field, const ColdMemory& cold) {
+  std::vector<Runner> first;
+  first.reserve(field.size());
+  for (Racer& r : field) first.push_back({&r});
+  LATHE_TRY(run_cold(device, stream, first, cold));
+  const double best = best_of(first);
+  for (const Runner& r : first) r.racer->seconds = r.fastest;
   if (field.size() == 1 && best >= kSlow) return {};
   std::vector<Runner> runners;
-  for (const Runner& r : cold) {
+  for (const Runner& r : first) {
     if (r.is_behind(best, kHopelessCold)) continue;
     const double repeats = std::clamp(kRoundSeconds / std::max(r.fastest, 1e-8), 1.0, 1000.0);
     runners.push_back({r.racer, static_cast<int>(repeats)});
   }
-  LATHE_TRY(run_rounds(device, stream, runners));
+  LATHE_TRY(run_rounds(device, stream, runners, cold));
   for (const Runner& r : runners) {
     r.racer->seconds = r.fastest;
     r.racer->settled = r.agrees(kAbout) || r.samples == 1;

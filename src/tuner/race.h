@@ -14,6 +14,7 @@ struct Racer {
   bool settled = true;  // another round came within a tenth of it
 };
 
-Status race(Device& device, Stream& stream, std::span<Racer> field);
+// `cold`: what all of them read and a network would not find in caches.
+Status race(Device& device, Stream& stream, std::span<Racer> field, const ColdMemory& cold);
 
 }  // namespace lathe

@@ -37,14 +37,20 @@ Result<std::shared_ptr<void>> TrialPacks::get(const std::string& key,
   return made;
 }
 
+void TrialPacks::add_to(ColdMemory& cold) const {
+  for (const std::shared_ptr<Memory>& memory : weights_) {
+    cold.emplace_back(static_cast<const std::byte*>(memory->data()), memory->size());
+  }
+}
+
 Status Tuner::State::open() {
   if (stream == nullptr) stream = LATHE_TRY(device.open_stream());
   return {};
 }
 
-Status Tuner::State::run_race(std::span<Racer> field) {
+Status Tuner::State::run_race(std::span<Racer> field, const ColdMemory& cold) {
   ThreadScope scope(options.threads);
-  LATHE_TRY(race(device, *stream, field));
+  LATHE_TRY(race(device, *stream, field, cold));
   const auto winner =
       std::min_element(field.begin(), field.end(),
                        [](const Racer& a, const Racer& b) { return a.seconds < b.seconds; });
@@ -55,7 +61,8 @@ Status Tuner::State::run_race(std::span<Racer> field) {
 
 std::string Tuner::State::tactic_key(const OpInstance& op, const Tactic& t, const Config& c) const {
   std::string key =
-      fmt::format("{}|{}|{}@{}|{}", device.info().key(), op.to_string(), t.name, t.version, c);
+      fmt::format("{}|{}|{}|{}@{}|{}", kHowTimed, device.info().key(), op.to_string(), t.name,
+                  t.version, c);
   if (op.plugin != nullptr) key += fmt::format("|{:016x}", op.plugin->library->content_hash());
   return key;
 }
@@ -179,7 +186,9 @@ Status Tuner::State::time(std::span<Candidate* const> field, Subject& s) {
   std::vector<Racer> racers;
   racers.reserve(launches.size());
   for (auto& launch : launches) racers.push_back({launch});
-  LATHE_TRY(run_race(racers));
+  ColdMemory cold;
+  s.packs.add_to(cold);
+  LATHE_TRY(run_race(racers, cold));
   for (size_t k = 0; k < field.size(); ++k) {
     field[k]->timing.seconds = racers[k].seconds;
     field[k]->known = true;

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,14 +15,22 @@
 namespace lathe {
 
 // Packs of one trial; engines share theirs, a trial throws its away.
+// In the keys of the timing cache: another number where times mean something else than before.
+constexpr std::string_view kHowTimed = "2";
+
 class TrialPacks : public PackCache {
  public:
   Result<std::shared_ptr<void>> get(const std::string& key,
                                     Result<std::shared_ptr<void>> (*make)(void*),
                                     void* state) override;
+  // The weights that were packed: a network's others push them out of the caches.
+  void add_to(ColdMemory& cold) const;
 
  private:
+  void took(const std::shared_ptr<Memory>& memory) override { weights_.insert(memory); }
+
   std::map<std::string, std::shared_ptr<void>> packs_;
+  std::set<std::shared_ptr<Memory>> weights_;
 };
 
 struct Candidate {
@@ -61,7 +70,7 @@ struct Tuner::State {
   Noise noise;
 
   Status open();
-  Status run_race(std::span<Racer> field);
+  Status run_race(std::span<Racer> field, const ColdMemory& cold);
   std::string tactic_key(const OpInstance& op, const Tactic& t, const Config& c) const;
   std::vector<Candidate> candidates(const OpInstance& op, std::string& declined) const;
   Status load(Candidate& c, const OpInstance& op, std::span<const HostTensor> constants,

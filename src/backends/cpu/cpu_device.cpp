@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/cpu/cpu_device.h"
 
+#include <emmintrin.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "backends/cpu/cpu_features.h"
 #include "backends/cpu/dnnl/dnnl_shim.h"
@@ -65,6 +67,49 @@ int64_t physical_memory() {
   return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
 }
 
+// What stands between two runs of a step in a network: the other steps, which leave nothing of it
+// in the cores' own caches. Timed without them, a step finds there what it never will again, and
+// passing a tensor on through memory seems to cost nothing.
+class OtherSteps {
+ public:
+  void use_caches() {
+    const int64_t threads = thread_count();
+    read_.resize(static_cast<size_t>(threads) * kLine);
+    data_.resize(static_cast<size_t>(threads) * own_bytes_, 1);
+    parallel_for(threads, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t) {
+        const uint8_t* own = data_.data() + static_cast<size_t>(t) * own_bytes_;
+        unsigned sum = 0;
+        for (size_t at = 0; at < own_bytes_; at += kLine) sum += own[at];
+        read_[static_cast<size_t>(t) * kLine] = static_cast<uint8_t>(sum);
+      }
+    });
+  }
+
+  // Of all caches, also those that cores share: their weights are more than these hold.
+  void push_out(std::span<const std::byte> memory) const {
+    const auto lines = static_cast<int64_t>(memory.size() / kLine);
+    parallel_for(lines, kLinesOfThread, [&](int64_t begin, int64_t end) {
+      for (int64_t k = begin; k < end; ++k) {
+        _mm_clflush(memory.data() + static_cast<size_t>(k) * kLine);
+      }
+    });
+    _mm_mfence();
+  }
+
+ private:
+  static constexpr size_t kLine = 64;
+  static constexpr int64_t kLinesOfThread = 1024;
+  static size_t second_level_bytes() {
+    constexpr long kUnknown = 1 << 20, kMost = 4 << 20;
+    const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return static_cast<size_t>(bytes <= 0 ? kUnknown : std::min(bytes, kMost));
+  }
+
+  const size_t own_bytes_ = second_level_bytes();
+  std::vector<uint8_t> data_, read_;  // by thread; sums, so that nobody leaves the reading out
+};
+
 class CpuDevice : public Device {
  public:
   explicit CpuDevice(int threads) {
@@ -100,15 +145,26 @@ class CpuDevice : public Device {
     if (bytes > 0) std::memset(to, value, bytes);
     return {};
   }
-  Result<double> time(Stream&, WorkRef work, int repeats) override {
+  Result<double> time(Stream&, WorkRef work, int repeats, const ColdMemory& cold) override {
+    using Clock = std::chrono::steady_clock;
     const HeldSignals held;
-    const auto begin = std::chrono::steady_clock::now();
-    for (int k = 0; k < repeats; ++k) LATHE_TRY(work());
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    double fastest = std::numeric_limits<double>::infinity();
+    for (int k = 0; k < std::min(repeats, kMostTimed); ++k) {
+      others_.use_caches();
+      for (std::span<const std::byte> memory : cold) others_.push_out(memory);
+      const auto begin = Clock::now();
+      LATHE_TRY(work());
+      fastest = std::min(fastest, std::chrono::duration<double>(Clock::now() - begin).count());
+    }
+    return fastest;
   }
   Result<std::unique_ptr<Captured>> capture(Stream&, WorkRef) override {
     return std::unique_ptr<Captured>();
   }
+
+ private:
+  static constexpr int kMostTimed = 4;
+  OtherSteps others_;
 };
 
 }  // namespace

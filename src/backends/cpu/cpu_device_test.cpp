@@ -53,12 +53,13 @@ TEST(CpuDevice, TimesTheWorkAndPassesItsErrorsOn) {
     ++calls;
     return {};
   };
-  Result<double> seconds = cpu->time(*stream, count, 5);
+  Result<double> seconds = cpu->time(*stream, count, 5, {});
   ASSERT_TRUE(seconds.ok());
-  EXPECT_EQ(calls, 5);
+  EXPECT_GE(calls, 1);
+  EXPECT_LE(calls, 5);
   EXPECT_GE(*seconds, 0);
   auto fail = [&]() -> Status { return internal("no"); };
-  EXPECT_FALSE(cpu->time(*stream, fail, 5).ok());
+  EXPECT_FALSE(cpu->time(*stream, fail, 5, {}).ok());
 }
 
 }  // namespace

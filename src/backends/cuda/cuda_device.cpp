@@ -224,7 +224,7 @@ Result<OwnedGraphExec> CudaDevice::capture_graph(CudaStream& stream, WorkRef wor
 }
 
 // Work that cannot be captured (it waits for the device) is timed as it is.
-Result<double> CudaDevice::time(Stream& stream, WorkRef work, int repeats) {
+Result<double> CudaDevice::time(Stream& stream, WorkRef work, int repeats, const ColdMemory&) {
   ContextScope scope(*context_);
   const Driver& cuda = context_->driver;
   CudaStream& s = cuda_stream(stream);
@@ -245,7 +245,7 @@ Result<double> CudaDevice::time(Stream& stream, WorkRef work, int repeats) {
   LATHE_TRY(check(cuda.cuEventRecord(end.get(), s.handle()), "cuEventRecord"));
   const double seconds = LATHE_TRY(seconds_between(*context_, start, end));
   const int done = graph.ok() ? launches * in_graph : launches;
-  return seconds * repeats / done;
+  return seconds / done;
 }
 
 Result<std::unique_ptr<Captured>> CudaDevice::capture(Stream& stream, WorkRef work) {

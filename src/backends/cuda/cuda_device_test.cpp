@@ -21,7 +21,7 @@ class NoHost : public Device {
   Status upload(void*, const void*, size_t, Stream&) override { return {}; }
   Status download(void*, const void*, size_t, Stream&) override { return {}; }
   Status fill(void*, uint8_t, size_t, Stream&) override { return {}; }
-  Result<double> time(Stream&, WorkRef, int) override { return 0.0; }
+  Result<double> time(Stream&, WorkRef, int, const ColdMemory&) override { return 0.0; }
   Result<std::unique_ptr<Captured>> capture(Stream&, WorkRef) override {
     return std::unique_ptr<Captured>();
   }
@@ -122,8 +122,8 @@ TEST_F(CudaDeviceTest, TimeGrowsWithTheWork) {
     for (int k = 0; k < 40; ++k) LATHE_TRY(once());
     return {};
   };
-  const double less = *device_->time(*stream_, once, 20);
-  const double more = *device_->time(*stream_, often, 20);
+  const double less = *device_->time(*stream_, once, 20, {});
+  const double more = *device_->time(*stream_, often, 20, {});
   EXPECT_GT(less, 0);
   EXPECT_GT(more, 5 * less);
 }
@@ -133,7 +133,7 @@ TEST_F(CudaDeviceTest, TimesWorkThatCannotBeCaptured) {
     LATHE_TRY(device_->fill(memory_->data(), 1, kBytes, *stream_));
     return stream_->synchronize();
   };
-  Result<double> seconds = device_->time(*stream_, work, 10);
+  Result<double> seconds = device_->time(*stream_, work, 10, {});
   ASSERT_TRUE(seconds.ok()) << seconds.status().message();
   EXPECT_GT(*seconds, 0);
 }

@@ -45,7 +45,7 @@ class CudaDevice : public Device {
   Status upload(void* to, const void* from, size_t bytes, Stream& stream) override;
   Status download(void* to, const void* from, size_t bytes, Stream& stream) override;
   Status fill(void* to, uint8_t value, size_t bytes, Stream& stream) override;
-  Result<double> time(Stream& stream, WorkRef work, int repeats) override;
+  Result<double> time(Stream& stream, WorkRef work, int repeats, const ColdMemory& cold) override;
   Result<std::unique_ptr<Captured>> capture(Stream& stream, WorkRef work) override;
 
   const std::shared_ptr<const Context>& context() const { return context_; }

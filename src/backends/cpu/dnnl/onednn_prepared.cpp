@@ -79,13 +79,13 @@ class PreparedOnednn : public Prepared {
     const std::string key = fmt::format("onednn|{}|{}|{}|{}|{}", id, to_string(plain_.dtype),
                                         fmt::join(plain_.dims, ","), fmt::join(plain_.strides, ","),
                                         primitive_->weights_key());
-    auto make = [&]() -> Result<std::shared_ptr<void>> {
+    auto make = [&]() -> Result<std::shared_ptr<Memory>> {
       std::shared_ptr<Memory> memory =
           LATHE_TRY(context.device.allocate(primitive_->weights_bytes()));
       LATHE_TRY(primitive_->pack(plain_, weights.bytes().data(), memory->data()));
-      return std::static_pointer_cast<void>(std::move(memory));
+      return memory;
     };
-    packed_ = std::static_pointer_cast<Memory>(LATHE_TRY(context.cache.get(key, make)));
+    packed_ = LATHE_TRY(context.cache.get_memory(key, make));
     packed_bytes = primitive_->weights_bytes();
     plain_constants &= ~uint64_t{2};
     return {};

@@ -100,13 +100,13 @@ class PreparedWinograd : public Prepared {
         fmt::format("winograd|{}|{}|{}|{}", id, g_.tile, g_.out_channels, g_.channels);
     const auto floats = winograd_weights_size(g_.tile, g_.out_channels, g_.channels);
     packed_bytes = static_cast<size_t>(floats) * 4;
-    auto make = [&]() -> Result<std::shared_ptr<void>> {
+    auto make = [&]() -> Result<std::shared_ptr<Memory>> {
       std::shared_ptr<Memory> memory = LATHE_TRY(context.device.allocate(packed_bytes));
       winograd_weights(g_.tile, weights.span<float>(), g_.out_channels, g_.channels,
                        static_cast<float*>(memory->data()));
-      return std::static_pointer_cast<void>(std::move(memory));
+      return memory;
     };
-    weights_ = std::static_pointer_cast<Memory>(LATHE_TRY(context.cache.get(key, make)));
+    weights_ = LATHE_TRY(context.cache.get_memory(key, make));
     plain_constants &= ~uint64_t{2};
     return {};
   }
