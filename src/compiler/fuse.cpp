@@ -143,7 +143,8 @@ class Fuser {
   Status run() {
     LATHE_TRY(absorb_epilogues());
     merge_pointwise();
-    return absorb_prologues();
+    LATHE_TRY(absorb_prologues());
+    return join_expansions();
   }
 
  private:
@@ -298,6 +299,26 @@ class Fuser {
       dead[static_cast<size_t>(p)] = true;
       for (TensorId t : plan_.steps[s].out)
         index.producer[static_cast<size_t>(t)] = static_cast<int>(s);
+    }
+    erase_steps(plan_, dead);
+    return {};
+  }
+
+  // A 1x1 convolution into the depthwise one that alone reads it.
+  Status join_expansions() {
+    std::vector<bool> dead(plan_.steps.size(), false);
+    const PlanIndex index(plan_);
+    for (size_t s = 0; s < plan_.steps.size(); ++s) {
+      const Step& depthwise = plan_.steps[s];
+      if (!depthwise.op.def->is("Conv")) continue;
+      const int p = index.producer[static_cast<size_t>(depthwise.in[0])];
+      if (p < 0 || !reads_alone(index, depthwise.in[0], s)) continue;
+      const Step& expansion = plan_.steps[static_cast<size_t>(p)];
+      if (!is_projection(expansion)) continue;
+      std::optional<Step> joined = joined_expansion(plan_, expansion, depthwise);
+      if (!joined || !LATHE_TRY(pays({&expansion, &depthwise}, *joined))) continue;
+      plan_.steps[s] = *std::move(joined);
+      dead[static_cast<size_t>(p)] = true;
     }
     erase_steps(plan_, dead);
     return {};

@@ -24,7 +24,8 @@ Wish wish_of_plugin(const OpInstance& op, const DeviceInfo& device) {
 }
 
 Wish wish_of(const Step& step, const DeviceInfo& device) {
-  static constexpr std::string_view kChannels[] = {"Conv", "Deconv", "Pool", "Resize"};
+  static constexpr std::string_view kChannels[] = {"Conv", "Deconv", "ExpandDepthwise", "Pool",
+                                                   "Resize"};
   static constexpr std::string_view kSame[] = {"Pointwise", "Concat",    "Slice",   "Pad",
                                                "Reduce",    "Normalize", "Softmax", "Expand"};
   if (step.op.plugin != nullptr) return wish_of_plugin(step.op, device);

@@ -42,6 +42,10 @@ int operand_number(std::vector<TensorId>& ids, std::vector<TensorType>& types, T
 std::string joined_name(const Step& a, const Step& b);
 // The Pointwise step `inner` computed inside the Pointwise step `outer`, which reads its result.
 Step merged(const Step& inner, const Step& outer);
+// A 1x1 convolution and the depthwise one that alone reads it as one ExpandDepthwise step, or
+// nothing where what stands around them does not allow it.
+std::optional<Step> joined_expansion(const Plan& plan, const Step& expansion,
+                                     const Step& depthwise);
 // The one axis along which a plain Slice takes neighbouring elements, or -1; where it starts there.
 int slice_axis(const Step& s);
 Dim slice_start(const Step& s, int axis);

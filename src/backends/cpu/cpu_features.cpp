@@ -2,6 +2,8 @@
 #include "backends/cpu/cpu_features.h"
 
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -22,6 +24,22 @@ std::string cpu_name() {
   return begin == std::string::npos ? "x86-64" : name.substr(begin, end - begin + 1);
 }
 
+namespace {
+
+// Whether the processor multiplies tiles of BF16 and the system lets this process use them: their
+// 8 KB of registers are granted on demand.
+bool tiles_bf16() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & kBf16) == 0 || (d & kTile) == 0) {
+    return false;
+  }
+  constexpr int kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+}
+
+}  // namespace
+
 std::string cpu_features() {
   std::string text;
   auto add = [&](bool has, const char* word) {
@@ -34,6 +52,7 @@ std::string cpu_features() {
       "avx512");
   add(__builtin_cpu_supports("avx512vnni"), "vnni");
   add(__builtin_cpu_supports("avx512bf16"), "bf16");
+  add(tiles_bf16(), "amx");
   return text;
 }
 

@@ -6,6 +6,6 @@
 namespace lathe::cpu {
 
 std::string cpu_name();      // "AMD EPYC 9B45"
-std::string cpu_features();  // "avx2,avx512,vnni,bf16": those that it has, in this order
+std::string cpu_features();  // "avx2,avx512,vnni,bf16,amx": those that it has, in this order
 
 }  // namespace lathe::cpu

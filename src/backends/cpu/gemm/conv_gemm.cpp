@@ -45,33 +45,40 @@ class WindowRows : public RowSource {
     run_ = pixels_ * w.channels;
   }
 
-  void gather(const Buffers& at, const Part& part, float* to) const override {
-    const auto* x = static_cast<const float*>(at.in[0]);
+  void gather(const Buffers& at, const Part& part, void* into) const override {
+    auto* to = static_cast<std::byte*>(into);
     const int64_t pixels = w_.out_height * w_.out_width;
     const int64_t first = part.group * pixels + part.first;
-    for (int64_t r = first; r < first + part.rows; ++r, to += part.columns) {
+    for (int64_t r = first; r < first + part.rows; ++r, to += part.pitch * bytes()) {
       const int64_t image = r / pixels, row = r % pixels / w_.out_width, column = r % w_.out_width;
-      window(x + image * w_.x.n, row * w_.stride_h - w_.pad_top, column * w_.stride_w - w_.pad_left,
-             part, to);
+      window(pixel(at.in[0], image * w_.x.n), row * w_.stride_h - w_.pad_top,
+             column * w_.stride_w - w_.pad_left, part, to);
     }
   }
 
  private:
-  // Floats [part.column, + part.columns) of the window whose first tap is (top, left).
-  void window(const float* x, int64_t top, int64_t left, const Part& part, float* to) const {
+  int64_t bytes() const { return w_.x.bytes; }
+  const std::byte* pixel(const void* x, int64_t element) const {
+    return static_cast<const std::byte*>(x) + element * bytes();
+  }
+
+  // Elements [part.column, + part.columns) of the window whose first tap is (top, left).
+  void window(const std::byte* x, int64_t top, int64_t left, const Part& part,
+              std::byte* to) const {
     const int64_t runs_of_row = w_.kernel_w / pixels_, end = part.column + part.columns;
     for (int64_t at = part.column; at < end;) {
       const int64_t run = at / run_, begin = at % run_;
       const int64_t count = std::min(run_ - begin, end - at);
       const int64_t h = top + run / runs_of_row * w_.dilation_h;
       const int64_t w = left + run % runs_of_row * w_.dilation_w;
-      copy_run(x, h, w, begin, begin + count, to + (at - part.column));
+      copy_run(x, h, w, begin, begin + count, to + (at - part.column) * bytes());
       at += count;
     }
   }
 
-  // Floats [begin, end) of `pixels_` pixels from (h, w) on, zeros outside the picture.
-  void copy_run(const float* x, int64_t h, int64_t w, int64_t begin, int64_t end, float* to) const {
+  // Elements [begin, end) of `pixels_` pixels from (h, w) on, zeros outside the picture.
+  void copy_run(const std::byte* x, int64_t h, int64_t w, int64_t begin, int64_t end,
+                std::byte* to) const {
     int64_t from = end, until = end;  // the part inside
     if (h >= 0 && h < w_.height) {
       from = std::clamp(std::max<int64_t>(0, -w) * w_.channels, begin, end);
@@ -79,17 +86,19 @@ class WindowRows : public RowSource {
     }
     fill(to, from - begin);
     if (until > from) {
-      const float* row = x + h * w_.x.h + w * w_.x.w;  // a pixel outside is not read
-      std::memcpy(to + (from - begin), row + from, static_cast<size_t>(until - from) * 4);
+      // A pixel outside is not read.
+      const std::byte* row = pixel(x, h * w_.x.h + w * w_.x.w + from);
+      std::memcpy(to + (from - begin) * bytes(), row,
+                  static_cast<size_t>((until - from) * bytes()));
     }
-    fill(to + (until - begin), end - until);
+    fill(to + (until - begin) * bytes(), end - until);
   }
-  static void fill(float* to, int64_t count) {
-    if (count > 0) std::memset(to, 0, static_cast<size_t>(count) * 4);
+  void fill(std::byte* to, int64_t count) const {
+    if (count > 0) std::memset(to, 0, static_cast<size_t>(count * bytes()));
   }
 
   Window w_;
-  int64_t pixels_, run_;  // that lie together: pixels, and their floats
+  int64_t pixels_, run_;  // that lie together: pixels, and their elements
 };
 
 bool all_are_nhwc(const OpInstance& op) {
@@ -106,7 +115,7 @@ bool place(const TensorType& type, const std::vector<int64_t>& strides, int64_t 
   return p.h == p.w * width;
 }
 
-std::string refuse(const OpInstance& op) {
+std::string refuse(const OpInstance& op, DType type) {
   if (op.in[0].rank() != kRank) return "only two spatial dimensions";
   if (!all_are_nhwc(op)) return "the input or a result is not NHWC";
   if (op.attrs.i("group") != 1) return "there are groups";
@@ -115,7 +124,7 @@ std::string refuse(const OpInstance& op) {
     if (t.layout == Layout::Blocked16) return "an operand is blocked";
     if (t.rank() > kRank) return "an operand has more dimensions";
   }
-  return refuse_gemm(op);
+  return refuse_gemm(op, type);
 }
 
 // The windows' order of taps and channels, in weights [m, c, kernel_h, kernel_w].
@@ -131,9 +140,10 @@ std::vector<int64_t> weight_rows(const Window& w) {
 
 }  // namespace
 
-GemmProblem conv_gemm(const OpInstance& op) {
+GemmProblem conv_gemm(const OpInstance& op, DType type) {
   GemmProblem p;
-  p.why = refuse(op);
+  p.type = type;
+  p.why = refuse(op, type);
   if (!p.ok()) return p;
   const Window w(op);
   p.groups = op.out[0].shape[0].value();

@@ -6,6 +6,6 @@
 
 namespace lathe::cpu {
 
-GemmProblem conv_gemm(const OpInstance& op);
+GemmProblem conv_gemm(const OpInstance& op, DType type = DType::F32);
 
 }  // namespace lathe::cpu

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "backends/cpu/dnnl/onednn_prepared.h"
+#include "backends/cpu/gemm/gemm_epilogue.h"
 #include "backends/cpu/simd/image_epilogue.h"
 #include "base/math.h"
 #include "base/parallel.h"
@@ -14,7 +15,6 @@ namespace {
 
 constexpr std::string_view kByColumns = "split=columns", kByRows = "split=rows";
 constexpr int64_t kBlockRows = 128, kBlockColumns = 512, kLeastRows = 8;
-constexpr size_t kMaxOperands = 16;
 constexpr int64_t kFloatsOfLine = 16;
 
 // Blocks of the result, and whether neighbours in the order of work share columns (and so weights)
@@ -36,11 +36,6 @@ Grid grid_of(const GemmProblem& p, const PanelLayout& panels, bool by_columns, i
   return g;
 }
 
-std::byte* element(void* base, const MatrixPlace& p, int64_t group, int64_t row, int64_t column) {
-  return static_cast<std::byte*>(base) +
-         (group * p.group + row * p.row + column * p.column) * p.bytes;
-}
-
 // Rows that operand 0's prologue makes.
 class PrologueRows : public RowSource {
  public:
@@ -49,15 +44,15 @@ class PrologueRows : public RowSource {
         places_(std::move(places)),
         own_(static_cast<size_t>(op.fusion.anchor_operands)) {}
 
-  void gather(const Buffers& at, const Part& part, float* to) const override {
-    Rows in[kMaxOperands];
+  void gather(const Buffers& at, const Part& part, void* to) const override {
+    Rows in[kMaxGemmOperands];
     for (size_t k = 0; k < places_.size(); ++k) {
       if (!kernel_.reads(static_cast<int>(k))) continue;
       const MatrixPlace& p = places_[k];
       void* base = at.in[k == 0 ? 0 : own_ + k - 1];
       in[k] = {element(base, p, part.group, part.first, part.column), p.column, p.row};
     }
-    const Rows out{to, 1, part.columns};
+    const Rows out{to, 1, part.pitch};
     kernel_.run({in, places_.size()}, {&out, 1}, part.rows, part.columns);
   }
 
@@ -74,16 +69,10 @@ class PreparedGemm : public Prepared {
     grid_ = grid_of(p_, panels_, by_columns, slots_);
     if (!p_.prologue.empty()) p_.source = std::make_shared<PrologueRows>(op, p_.prologue);
     in_place_ = op.out.size() == 1 && op.out[0].dtype == DType::F32;
-    for (size_t k = anchor_in(op).size(); k < op.in.size(); ++k) operands_.push_back(k);
-    operands_.push_back(0);
     if (is_relu(op.fusion.epilogue)) {
       floor_ = 0;
     } else if (!op.fusion.epilogue.empty() || !in_place_) {
-      const DType storage[] = {DType::F32};
-      const Expr& e = op.fusion.epilogue;
-      const Expr whole = e.empty() ? identity_of(op.out[0].dtype) : e;
-      epilogue_ = ExprKernel(whole, storage);
-      epilogue_inputs_ = whole.inputs().size();
+      epilogue_ = GemmEpilogue(op, p_, in_place_);
     }
     plan_workspace();
   }
@@ -97,13 +86,13 @@ class PreparedGemm : public Prepared {
         fmt::format("panels|{}|{}|{}|{}|{}|{}", id, p_.columns, p_.depth, p_.weight_step,
                     p_.weight_rows.back(), p_.depth > 1 ? p_.weight_rows[1] : 0);
     packed_bytes = static_cast<size_t>(panels_.floats()) * sizeof(float);
-    auto make = [&]() -> Result<std::shared_ptr<void>> {
+    auto make = [&]() -> Result<std::shared_ptr<Memory>> {
       std::shared_ptr<Memory> memory = LATHE_TRY(context.device.allocate(packed_bytes));
       pack_panels(panels_, {weights.span<float>(), p_.weight_rows, p_.weight_step},
                   static_cast<float*>(memory->data()));
-      return std::static_pointer_cast<void>(std::move(memory));
+      return memory;
     };
-    weights_ = std::static_pointer_cast<Memory>(LATHE_TRY(context.cache.get(key, make)));
+    weights_ = LATHE_TRY(context.cache.get_memory(key, make));
     plain_constants &= ~uint64_t{2};
     p_.weight_rows = {};
     return {};
@@ -124,8 +113,8 @@ class PreparedGemm : public Prepared {
   int64_t lanes() const { return panels_.kernels.lanes; }
 
   // A part of the result: rows of one group, and whole panels of columns.
-  struct Block {
-    int64_t group, first, rows, panel, panels, column, columns;
+  struct Block : GemmBlock {
+    int64_t panel, panels;
   };
 
   Block block(int64_t k) const {
@@ -171,7 +160,7 @@ class PreparedGemm : public Prepared {
       const int64_t begin = panels_.chunk_begin(chunk);
       tile.depth = panels_.chunk_begin(chunk + 1) - begin;
       if (p_.source != nullptr) {
-        p_.source->gather(at, {b.group, b.first, b.rows, begin, tile.depth}, own);
+        p_.source->gather(at, {b.group, b.first, b.rows, begin, tile.depth, tile.depth}, own);
         tile.a = own;
         tile.a_row = tile.depth;
       } else {
@@ -182,7 +171,7 @@ class PreparedGemm : public Prepared {
       tile.floor = chunk + 1 == panels_.chunks ? floor_ : -std::numeric_limits<float>::infinity();
       multiply(at, b, chunk, tile);
     }
-    if (!epilogue_.empty()) run_epilogue(at, b, own + result_at_);
+    if (!epilogue_.empty()) epilogue_.run(at, b, own + result_at_, block_columns_);
   }
 
   // The block's rows times one chunk of its panels. `tile` stands at the block's first element.
@@ -218,40 +207,11 @@ class PreparedGemm : public Prepared {
     }
   }
 
-  void run_epilogue(const Buffers& at, const Block& b, float* result) const {
-    Rows in[kMaxOperands], out[kMaxOperands];
-    int64_t rows = b.rows, n = b.columns;
-    bool joins = true;
-    auto place = [&](void* base, const MatrixPlace& p) {
-      joins = joins && ((p.row == 0 && p.column == 0) || (p.column == 1 && p.row == n));
-      return Rows{element(base, p, b.group, b.first, b.column), p.column, p.row};
-    };
-    for (size_t k = 0; k < p_.out.size(); ++k) out[k] = place(at.out[k], p_.out[k]);
-    if (in_place_) {
-      in[0] = out[0];
-    } else {
-      in[0] = {result, 1, block_columns_};
-      joins = joins && block_columns_ == n;
-    }
-    size_t inputs = 1;
-    for (size_t k = 0; k < operands_.size(); ++k, ++inputs) {
-      if (!reads(inputs)) continue;
-      in[inputs] = place(at.in[operands_[k]], p_.extras[k]);
-    }
-    if (joins) n *= std::exchange(rows, 1);
-    epilogue_.run({in, inputs}, {out, p_.out.size()}, rows, n);
-  }
-  bool reads(size_t input) const {
-    return input < epilogue_inputs_ && epilogue_.reads(static_cast<int>(input));
-  }
-
   GemmProblem p_;
   PanelLayout panels_;
   int slots_;
   Grid grid_;
-  ExprKernel epilogue_;
-  size_t epilogue_inputs_ = 0;
-  std::vector<size_t> operands_;  // of the instance, by p_.extras
+  GemmEpilogue epilogue_;
   std::shared_ptr<Memory> weights_;
   float floor_ = -std::numeric_limits<float>::infinity();
   bool in_place_ = false;
@@ -286,7 +246,7 @@ std::string place_operands(const OpInstance& op, const PlaceOperand& place, Gemm
     p.extras.emplace_back();
     if (read && !place(operand, true, p.extras.back())) return kUneven;
   }
-  if (!has_prologue) return op.in[0].dtype == DType::F32 ? "" : "the input is not f32";
+  if (!has_prologue) return op.in[0].dtype == p.type ? "" : "the input has another type";
   p.prologue.push_back(p.a);
   for (size_t k = own; k < op.in.size() && k - own + 1 < before.inputs().size(); ++k) {
     p.prologue.emplace_back();
@@ -295,24 +255,26 @@ std::string place_operands(const OpInstance& op, const PlaceOperand& place, Gemm
   return "";
 }
 
-std::string refuse_gemm(const OpInstance& op) {
+std::string refuse_gemm(const OpInstance& op, DType type) {
   const Fusion& f = op.fusion;
   if (!op.is_constant(1)) return "the weights are no constant";
   if (is_sliced(op, 1) || (has_operand(op, 2) && is_sliced(op, 2))) {
     return "weights or bias are a slice";
   }
   if (op.in[1].layout != Layout::RowMajor) return "the weights are not row-major";
-  if (op.in[1].dtype != DType::F32) return "the weights are not f32";
+  if (op.in[1].dtype != type) return fmt::format("the weights are not {}", to_string(type));
   if (op.in[1].shape.elements() == 0) return "there is nothing to add up";
-  if (anchor_in(op)[0].dtype != DType::F32) return "only f32";
-  if ((f.empty() ? op.out[0] : f.anchor_out[0]).dtype != DType::F32) return "only f32";
-  if (has_operand(op, 2) && op.in[2].dtype != DType::F32) return "the bias is not f32";
+  if (anchor_in(op)[0].dtype != type || (f.empty() ? op.out[0] : f.anchor_out[0]).dtype != type) {
+    return fmt::format("only {}", to_string(type));
+  }
+  if (has_operand(op, 2) && op.in[2].dtype != type) return "the bias has another type";
   for (size_t k = 1; k < f.prologue.size(); ++k) {
     if (!f.prologue[k].empty() && !f.prologue[k].is_identity()) {
       return fmt::format("operand {} has a prologue", k);
     }
   }
-  if (op.in.size() + 2 > kMaxOperands || op.out.size() > kMaxOperands) return "too many operands";
+  if (op.in.size() + 2 > kMaxGemmOperands || op.out.size() > kMaxGemmOperands)
+    return "too many operands";
   for (const TensorType& t : op.out) {
     if (t.shape.elements() == 0) return "a result is empty";
     if (bits(t.dtype) < 8) return "a result has elements under a byte";

@@ -24,13 +24,15 @@ class RowSource {
   struct Part {
     int64_t group, first, rows;  // rows [first, first + rows) of the group
     int64_t column, columns;     // and of each these columns
+    int64_t pitch;               // elements from row to row of what is written
   };
   virtual ~RowSource() = default;
-  // Writes rows x columns floats without gaps.
-  virtual void gather(const Buffers& at, const Part& part, float* to) const = 0;
+  // Writes rows x columns elements of the problem's type.
+  virtual void gather(const Buffers& at, const Part& part, void* to) const = 0;
 };
 
 struct GemmProblem {
+  DType type = DType::F32;
   std::string why;  // not empty: the instance is none
   int64_t groups = 1, rows = 0, columns = 0, depth = 0;
   MatrixPlace a;  // operand 0, where there is no source
@@ -53,8 +55,10 @@ using PlaceOperand = std::function<bool(size_t k, bool in_result, MatrixPlace& i
 // Fills `extras` and `prologue` with what the expressions read; why not, or empty.
 std::string place_operands(const OpInstance& op, const PlaceOperand& place, GemmProblem& p);
 
-// What every product of ours asks of an instance; empty: nothing is wrong.
-std::string refuse_gemm(const OpInstance& op);
+constexpr size_t kMaxGemmOperands = 16;
+// What every product of ours, of operands of this type, asks of an instance; empty: nothing is
+// wrong.
+std::string refuse_gemm(const OpInstance& op, DType type);
 
 std::vector<Config> gemm_configs(const GemmProblem& problem, const DeviceInfo& device);
 Result<std::unique_ptr<Prepared>> load_gemm(const LoadContext& context, GemmProblem problem);

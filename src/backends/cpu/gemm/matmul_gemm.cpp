@@ -40,7 +40,7 @@ bool is_row_of(const TensorType& bias, int64_t columns) {
   return !sizes.empty() && sizes.back() == columns && bias.shape.elements() == columns;
 }
 
-std::string refuse(const OpInstance& op) {
+std::string refuse(const OpInstance& op, DType type) {
   for (const TensorType& t : op.in) {
     if (!t.absent() && t.layout != Layout::RowMajor) return "an operand is not row-major";
   }
@@ -54,14 +54,15 @@ std::string refuse(const OpInstance& op) {
   }
   const int64_t columns = op.out[0].shape[op.out[0].rank() - 1].value();
   if (has_operand(op, 2) && !is_row_of(op.in[2], columns)) return "the bias is not one row";
-  return refuse_gemm(op);
+  return refuse_gemm(op, type);
 }
 
 }  // namespace
 
-GemmProblem matmul_gemm(const OpInstance& op) {
+GemmProblem matmul_gemm(const OpInstance& op, DType type) {
   GemmProblem p;
-  p.why = refuse(op);
+  p.type = type;
+  p.why = refuse(op, type);
   if (!p.ok()) return p;
   const std::vector<int64_t> y = op.out[0].shape.sizes();
   p.depth = op.in[0].shape.sizes().back();

@@ -5,6 +5,6 @@
 
 namespace lathe::cpu {
 
-GemmProblem matmul_gemm(const OpInstance& op);
+GemmProblem matmul_gemm(const OpInstance& op, DType type = DType::F32);
 
 }  // namespace lathe::cpu

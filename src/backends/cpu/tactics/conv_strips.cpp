@@ -5,13 +5,10 @@
 // oneDNN alone has no fast kernel, or come from one; and what a prologue makes of the input never
 // leaves the cache.
 #include <algorithm>
-#include <array>
-#include <map>
 #include <mutex>
 
 #include "backends/cpu/dnnl/conv_problem.h"
-#include "backends/cpu/dnnl/dnnl_shim.h"
-#include "backends/cpu/dnnl/post_ops.h"
+#include "backends/cpu/dnnl/strip_conv.h"
 #include "backends/cpu/simd/image_epilogue.h"
 #include "base/math.h"
 #include "base/parallel.h"
@@ -21,27 +18,12 @@ namespace {
 
 constexpr int kRank = 4;
 
-// One strip of output rows and the input rows that it reads.
-struct Strip {
-  int64_t image, out_first, out_rows, in_first, in_rows, pad_begin, pad_end;
-};
-
 struct Geometry {
   ConvSpec conv;  // of the whole, without post-operations
   int64_t images, channels, height, width, out_channels, out_height, out_width;
   bool has_prologue = false, has_epilogue = false;
   bool copies_input = false;  // rows are made dense first: by the prologue, or of a slice
   bool in_place = false;      // the convolution writes into the result, the epilogue over it
-
-  Strip strip(int64_t image, int64_t first, int64_t rows) const {
-    const int64_t extent =
-        conv.dilations[0] * (conv.weights.dims[conv.weights.dims.size() - 2] - 1) + 1;
-    const int64_t begin = first * conv.strides[0] - conv.begin[0];
-    const int64_t end = (first + rows - 1) * conv.strides[0] - conv.begin[0] + extent;
-    const int64_t in_first = std::clamp<int64_t>(begin, 0, height);
-    const int64_t in_end = std::clamp<int64_t>(end, in_first, height);
-    return {image, first, rows, in_first, in_end - in_first, in_first - begin, end - in_end};
-  }
 };
 
 Geometry geometry_of(const OpInstance& op, const ConvSpec& conv) {
@@ -64,34 +46,17 @@ Geometry geometry_of(const OpInstance& op, const ConvSpec& conv) {
 }
 
 // oneDNN's problem for a strip: the input's rows as they lie in memory, or a dense copy of them.
-Spec strip_spec(const Geometry& g, const Strip& s) {
-  ConvSpec c = g.conv;
-  c.src.dims[0] = c.dst.dims[0] = 1;
-  c.src.dims[2] = s.in_rows;
-  c.dst.dims[2] = s.out_rows;
-  if (g.copies_input) c.src.strides = {0, 1, g.width * g.channels, g.channels};
-  if (!g.in_place) c.dst.strides = {0, 1, g.out_width * g.out_channels, g.out_channels};
-  // Of one image the stride is free, and oneDNN knows NHWC by the dense one.
-  c.src.strides[0] = s.in_rows * c.src.strides[2];
-  c.dst.strides[0] = s.out_rows * c.dst.strides[2];
+ConvSpec spec_of(const Geometry& g, const Strip& s) {
+  ConvSpec c = strip_spec(g.conv, s, g.copies_input, !g.in_place);
   c.dst.dtype = DType::F32;  // what the epilogue reads
-  c.begin[0] = s.pad_begin;
-  c.end[0] = s.pad_end;
   return c;
 }
 
-// Rows of a strip for about `bytes` of results, the strips even and enough for the threads.
-int64_t rows_for(const Geometry& g, int64_t bytes, int threads) {
-  const int64_t row = g.out_width * g.out_channels * 4;
-  int64_t strips = std::max<int64_t>(1, (g.out_height * row + bytes - 1) / bytes);
-  if (g.images % threads != 0) strips = round_up(strips, threads);
-  return (g.out_height + strips - 1) / strips;
-}
-
 std::vector<int64_t> row_choices(const Geometry& g, int threads) {
+  const int64_t row_bytes = g.out_width * g.out_channels * 4;
   std::vector<int64_t> rows;
   for (int64_t bytes : {128 << 10, 384 << 10, 32 << 10}) {
-    const int64_t r = rows_for(g, bytes, threads);
+    const int64_t r = strip_rows(g.conv, row_bytes, bytes, threads);
     if (std::find(rows.begin(), rows.end(), r) == rows.end()) rows.push_back(r);
   }
   return rows;
@@ -131,25 +96,21 @@ class PreparedStrips : public Prepared {
     }
     out_ = image_plane(op.out[0], result_strides(op, 0));
     has_bias_ = has_operand(op, 2);
-    plain_weights_ = g_.conv.weights;
-    plain_weights_.dtype = op.in[1].dtype;
+    MemorySpec plain = g_.conv.weights;
+    plain.dtype = op.in[1].dtype;
+    primitives_ = StripPrimitives(1, std::move(plain));
     src_bytes_ = bits(anchor_in(op)[0].dtype) / 8;
     for (int64_t n = 0; n < g_.images; ++n) {
       for (int64_t o = 0; o < g_.out_height; o += rows_) {
-        strips_.push_back(g_.strip(n, o, std::min(rows_, g_.out_height - o)));
+        strips_.push_back(strip_of(g_.conv, n, o, std::min(rows_, g_.out_height - o)));
       }
     }
   }
 
   Status prepare(const LoadContext& context) {
-    ThreadScope one(1);  // a strip is one thread's
-    for (const Strip& s : strips_) {
-      std::unique_ptr<OnednnPrimitive>& made = primitives_[key(s)];
-      if (made != nullptr) continue;
-      made = LATHE_TRY(OnednnPrimitive::make(strip_spec(g_, s), ""));
-      scratchpad_ = std::max(scratchpad_, made->scratchpad_bytes());
-      LATHE_TRY(pack(*made, context));
-    }
+    for (const Strip& s : strips_) LATHE_TRY(primitives_.add(s, spec_of(g_, s), context));
+    plain_constants &= ~uint64_t{2};
+    packed_bytes = primitives_.packed_bytes();
     plan_workspace();
     return {};
   }
@@ -172,28 +133,6 @@ class PreparedStrips : public Prepared {
   }
 
  private:
-  using Key = std::array<int64_t, 4>;
-  static Key key(const Strip& s) { return {s.in_rows, s.out_rows, s.pad_begin, s.pad_end}; }
-
-  // Strips of all heights share one packing where oneDNN packs alike.
-  Status pack(const OnednnPrimitive& p, const LoadContext& context) {
-    std::shared_ptr<Memory>& into = packed_[p.weights_key()];
-    if (into != nullptr) return {};
-    const HostTensor& weights = context.constants[1];
-    const uint64_t id = context.constant_ids.size() > 1 ? context.constant_ids[1] : 0;
-    const std::string key = fmt::format("strips|{}|{}|{}|{}", id, to_string(weights.dtype()),
-                                        fmt::join(plain_weights_.dims, ","), p.weights_key());
-    auto make = [&]() -> Result<std::shared_ptr<void>> {
-      std::shared_ptr<Memory> memory = LATHE_TRY(context.device.allocate(p.weights_bytes()));
-      LATHE_TRY(p.pack(plain_weights_, weights.bytes().data(), memory->data()));
-      return std::static_pointer_cast<void>(std::move(memory));
-    };
-    into = std::static_pointer_cast<Memory>(LATHE_TRY(context.cache.get(key, make)));
-    packed_bytes += p.weights_bytes();
-    plain_constants &= ~uint64_t{2};
-    return {};
-  }
-
   void plan_prologue(const Expr& e) {
     prologue_ = ExprKernel(e);
     joins_prologue_ = true;
@@ -211,23 +150,22 @@ class PreparedStrips : public Prepared {
     const int64_t dst = g_.in_place ? 0 : rows_ * g_.out_width * g_.out_channels * 4;
     dst_at_ = round_up(src, 64);
     scratchpad_at_ = dst_at_ + round_up(dst, 64);
-    slot_bytes_ = round_up(scratchpad_at_ + static_cast<int64_t>(scratchpad_), 4096);
+    slot_bytes_ =
+        round_up(scratchpad_at_ + static_cast<int64_t>(primitives_.scratchpad_bytes()), 4096);
     workspace_bytes = static_cast<size_t>(slot_bytes_ * slots_);
   }
 
   Status run(const Buffers& at, int64_t slot, const Strip& s) const {
     auto* own = static_cast<std::byte*>(at.workspace) + slot * slot_bytes_;
-    const OnednnPrimitive& primitive = *primitives_.at(key(s));
     const Rows first = image_row(at.in[0], in_[0], s.image, s.in_first);
     const Rows result = image_row(at.out[0], out_, s.image, s.out_first);
     if (g_.copies_input) run_prologue(at, own, s);
     OnednnPrimitive::Args args;
     args.src = g_.copies_input ? own : first.data;
-    args.weights = packed_.at(primitive.weights_key())->data();
     args.bias = has_bias_ ? at.in[2] : nullptr;
     args.dst = g_.in_place ? result.data : own + dst_at_;
     args.scratchpad = own + scratchpad_at_;
-    LATHE_TRY(primitive.run(args));
+    LATHE_TRY(primitives_.run(s, args));
     if (runs_epilogue_) epilogue_.run(at, own + dst_at_, s.image, s.out_first, s.out_rows);
     return {};
   }
@@ -254,13 +192,10 @@ class PreparedStrips : public Prepared {
   std::vector<ImagePlane> in_;
   ImagePlane out_;
   std::vector<Strip> strips_;
-  std::map<Key, std::unique_ptr<OnednnPrimitive>> primitives_;
-  std::map<std::string, std::shared_ptr<Memory>> packed_;
-  MemorySpec plain_weights_;
+  StripPrimitives primitives_;
   int own_ = 0;
   bool has_bias_ = false, runs_epilogue_ = false, joins_prologue_ = false;
   int64_t src_bytes_ = 4, dst_at_ = 0, scratchpad_at_ = 0, slot_bytes_ = 0;
-  size_t scratchpad_ = 0;
 };
 
 // Whether the expression reads the convolution's input after a prologue, which is not kept.
@@ -293,9 +228,9 @@ Support supports(const OpInstance& op, const DeviceInfo& device) {
   if (reads_prologue(op, g)) return Support::no("the epilogue reads what the prologue makes");
   const int64_t rows = row_choices(g, device.threads)[0];
   const int64_t middle = std::min(rows, g.out_height - rows);
-  const Strip strip = g.strip(0, std::max<int64_t>(middle, 0), rows);
+  const Strip strip = strip_of(g.conv, 0, std::max<int64_t>(middle, 0), rows);
   if (strip.in_rows == 0) return Support::no("a strip lies in the padding whole");
-  if (implementations(strip_spec(g, strip), 1).empty()) {
+  if (implementations(spec_of(g, strip), 1).empty()) {
     return Support::no("onednn offers only its reference for a strip");
   }
   return Support::yes();

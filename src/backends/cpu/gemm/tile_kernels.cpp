@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backends/cpu/gemm/tile_kernels.h"
+
+#include <immintrin.h>
+
+#include <bit>
+#include <cstddef>
+
+namespace lathe::cpu {
+namespace {
+
+constexpr int64_t kPairs = kTileSize / 2, kHalf = kTileSize / 2;
+constexpr int64_t kStep = kTileSize * kTileSize;  // elements of b in a step of the depth
+
+void nothing() {}
+
+// --- AMX: four accumulators of 16 x 16, two tiles of a, two of b.
+#define LATHE_AMX __attribute__((target("amx-tile,amx-bf16")))
+
+// Palette 1, all tiles 16 rows of 64 bytes (Intel's "Tile configuration").
+struct alignas(64) TileConfig {
+  uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+  uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+static_assert(sizeof(TileConfig) == 64);
+
+LATHE_AMX void enter_amx() {
+  const TileConfig config;
+  _tile_loadconfig(&config);
+}
+LATHE_AMX void leave_amx() { _tile_release(); }
+
+// What comes next, spread over the steps of the depth, so that memory is never idle.
+class Prefetcher {
+ public:
+  explicit Prefetcher(const TileBlock& t)
+      : at_(t.next),
+        end_(t.next + t.next_lines * kLine),
+        of_step_((t.next_lines * kTileSize + t.depth - 1) / t.depth * kLine) {}
+  void step() {
+    const uint16_t* const until = end_ - at_ < of_step_ ? end_ : at_ + of_step_;
+    for (; at_ < until; at_ += kLine) __builtin_prefetch(at_, 0, 2);
+  }
+
+ private:
+  static constexpr int64_t kLine = 32;  // elements
+  const uint16_t *at_, *end_;
+  int64_t of_step_;
+};
+
+LATHE_AMX void half_amx(const TileBlock& t) {
+  const auto b_row = static_cast<long>(kTileSize * 4), a_row = static_cast<long>(t.a_row * 2);
+  _tile_loadd(0, t.bias, 0);
+  _tile_loadd(1, t.bias + kHalf, 0);
+  const uint16_t* b = t.b;
+  Prefetcher ahead(t);
+  for (int64_t k = 0; k < t.depth; k += kTileSize, b += kStep) {
+    _tile_loadd(4, t.a + k, a_row);
+    _tile_loadd(6, b, b_row);
+    _tile_loadd(7, b + kTileSize, b_row);
+    ahead.step();
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+  }
+  _tile_stored(0, t.c, static_cast<long>(t.c_row * 4));
+  _tile_stored(1, t.c + kHalf, static_cast<long>(t.c_row * 4));
+}
+
+LATHE_AMX void multiply_amx(const TileBlock& t) {
+  if (t.half) return half_amx(t);
+  const auto b_row = static_cast<long>(kTileSize * 4), a_row = static_cast<long>(t.a_row * 2);
+  const uint16_t* const lower = t.a + kHalf * t.a_row;
+  _tile_loadd(0, t.bias, 0);  // a stride of 0: the bias in every row
+  _tile_loadd(1, t.bias + kHalf, 0);
+  _tile_loadd(2, t.bias, 0);
+  _tile_loadd(3, t.bias + kHalf, 0);
+  const uint16_t* b = t.b;
+  Prefetcher ahead(t);
+  for (int64_t k = 0; k < t.depth; k += kTileSize, b += kStep) {
+    _tile_loadd(4, t.a + k, a_row);
+    _tile_loadd(6, b, b_row);
+    _tile_loadd(7, b + kTileSize, b_row);
+    _tile_loadd(5, lower + k, a_row);
+    ahead.step();
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  float* const below = t.c + kHalf * t.c_row;
+  const auto c_row = static_cast<long>(t.c_row * 4);
+  _tile_stored(0, t.c, c_row);
+  _tile_stored(1, t.c + kHalf, c_row);
+  _tile_stored(2, below, c_row);
+  _tile_stored(3, below + kHalf, c_row);
+}
+
+// --- AVX-512 BF16: 8 rows of two vectors at a time, 16 accumulators.
+#define LATHE_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
+
+LATHE_BF16 inline void rows_bf16(const TileBlock& t, int64_t row, Prefetcher& ahead) {
+  constexpr int kRows = 8;
+  __m512 left[kRows], right[kRows];
+  for (int r = 0; r < kRows; ++r) {
+    left[r] = _mm512_loadu_ps(t.bias);
+    right[r] = _mm512_loadu_ps(t.bias + kHalf);
+  }
+  const uint16_t* a = t.a + row * t.a_row;
+  const uint16_t* b = t.b;
+  for (int64_t pair = 0; pair < t.depth / 2; ++pair, a += 2, b += kTileSize * 2) {
+    if (row == 0 && pair % kPairs == 0) ahead.step();
+    const auto b0 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b));
+    const auto b1 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b + kTileSize));
+    for (int r = 0; r < kRows; ++r) {
+      int32_t two;
+      __builtin_memcpy(&two, a + r * t.a_row, sizeof(two));
+      const auto both = reinterpret_cast<__m512bh>(_mm512_set1_epi32(two));
+      left[r] = _mm512_dpbf16_ps(left[r], both, b0);
+      right[r] = _mm512_dpbf16_ps(right[r], both, b1);
+    }
+  }
+  for (int r = 0; r < kRows; ++r) {
+    float* c = t.c + (row + r) * t.c_row;
+    _mm512_storeu_ps(c, left[r]);
+    _mm512_storeu_ps(c + kHalf, right[r]);
+  }
+}
+
+LATHE_BF16 void multiply_bf16(const TileBlock& t) {
+  const int64_t rows = t.half ? kHalf : kTileSize;
+  Prefetcher ahead(t);
+  for (int64_t row = 0; row < rows; row += 8) rows_bf16(t, row, ahead);
+}
+
+// --- Any machine.
+float widened(uint16_t v) { return std::bit_cast<float>(static_cast<uint32_t>(v) << 16); }
+
+void multiply_portable(const TileBlock& t) {
+  const int64_t rows = t.half ? kHalf : kTileSize;
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t n = 0; n < kTileSize; ++n) {
+      float sum = t.bias[n];
+      for (int64_t k = 0; k < t.depth; ++k) {
+        const uint16_t b = t.b[(k / 2 * kTileSize + n) * 2 + k % 2];
+        sum += widened(t.a[r * t.a_row + k]) * widened(b);
+      }
+      t.c[r * t.c_row + n] = sum;
+    }
+  }
+}
+
+constexpr TileKernel kKernels[] = {
+    {"amx", enter_amx, multiply_amx, leave_amx},
+    {"bf16", nothing, multiply_bf16, nothing},
+    {"portable", nothing, multiply_portable, nothing},
+};
+
+}  // namespace
+
+const TileKernel* find_tile_kernel(std::string_view name) {
+  for (const TileKernel& k : kKernels) {
+    if (k.name == name) return &k;
+  }
+  return nullptr;
+}
+
+}  // namespace lathe::cpu
