@@ -60,9 +60,8 @@ Status Tuner::State::run_race(std::span<Racer> field, const ColdMemory& cold) {
 }
 
 std::string Tuner::State::tactic_key(const OpInstance& op, const Tactic& t, const Config& c) const {
-  std::string key =
-      fmt::format("{}|{}|{}|{}@{}|{}", kHowTimed, device.info().key(), op.to_string(), t.name,
-                  t.version, c);
+  std::string key = fmt::format("{}|{}|{}|{}@{}|{}", kHowTimed, device.info().key(), op.to_string(),
+                                t.name, t.version, c);
   if (op.plugin != nullptr) key += fmt::format("|{:016x}", op.plugin->library->content_hash());
   return key;
 }

@@ -346,7 +346,7 @@ class Progress(CommandLine):
                 pass
             build.wait(timeout=100)
         os.close(ours)
-        self.assertRegex(seen, rb"\r\x1b\[Ktune +\[#+ *\] \d+ s left")
+        self.assertRegex(seen, rb"\r\x1b\[K(fuse|parts|tune) +\[#+ *\] \d+ s left")
         self.assertTrue(seen.endswith(b"\r\x1b[K"), seen[-80:])
 
     def test_anything_else_gets_a_line_for_each_phase(self):
