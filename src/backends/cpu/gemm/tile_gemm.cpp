@@ -61,8 +61,11 @@ class PreparedTiles : public Prepared {
   Status pack(const LoadContext& context) {
     const HostTensor& weights = context.constants[1];
     const uint64_t id = context.constant_ids.size() > 1 ? context.constant_ids[1] : 0;
+    // The second row's place tells kernels of one pixel from wider ones of fewer channels, whose
+    // weights may be the same bytes.
     const std::string key =
-        fmt::format("tiles|{}|{}|{}|{}", id, p_.columns, p_.depth, p_.weight_step);
+        fmt::format("tiles|{}|{}|{}|{}|{}|{}", id, p_.columns, p_.depth, p_.weight_step,
+                    p_.weight_rows.back(), p_.depth > 1 ? p_.weight_rows[1] : 0);
     packed_bytes = static_cast<size_t>(grid_.panels * kTileSize * depth_) * sizeof(uint16_t);
     auto make = [&]() -> Result<std::shared_ptr<Memory>> {
       std::shared_ptr<Memory> memory = LATHE_TRY(context.device.allocate(packed_bytes));
@@ -238,6 +241,21 @@ class PreparedTiles : public Prepared {
   int64_t columns_ = 0, copy_at_ = 0, bias_at_ = 0, slot_bytes_ = 0;
 };
 
+// Features and kernels have the same names.
+std::string_view best_kernel(const DeviceInfo& device) {
+  return device.has("amx") ? "amx" : "bf16";
+}
+
+// The config's kernel, or the best of this machine where an engine of another one names it.
+Result<const TileKernel*> kernel_of(std::string_view config, const DeviceInfo& device) {
+  const std::string_view name = config.substr(0, config.find(' '));
+  const TileKernel* kernel = find_tile_kernel(name);
+  if (kernel == nullptr) return unsupported("'{}' names no kernel of tiles", config);
+  if (name == "portable" || device.has(name)) return kernel;
+  if (!device.has("bf16")) return unsupported("the CPU has no BF16");
+  return find_tile_kernel(best_kernel(device));
+}
+
 }  // namespace
 
 std::string refuse_tiles(const GemmProblem& p, const DeviceInfo& device) {
@@ -248,7 +266,7 @@ std::string refuse_tiles(const GemmProblem& p, const DeviceInfo& device) {
 }
 
 std::vector<Config> tile_configs(const GemmProblem& p, const DeviceInfo& device) {
-  const std::string kernel = device.has("amx") ? "amx " : "bf16 ";
+  const std::string kernel = std::string(best_kernel(device)) + " ";
   const bool columns = ceil_div(p.columns, kTileSize) >= device.threads;
   const bool rows = p.groups * ceil_div(p.rows, kTileSize) >= device.threads;
   std::vector<Config> list;
@@ -262,11 +280,9 @@ Result<std::unique_ptr<Prepared>> load_tiles(const LoadContext& context, GemmPro
   if (context.constants.size() < 2 || context.constants[1].empty()) {
     return unsupported("the weights are not given");
   }
-  const std::string_view config = context.config;
-  const TileKernel* kernel = find_tile_kernel(config.substr(0, config.find(' ')));
-  if (kernel == nullptr) return unsupported("'{}' names no kernel of tiles", config);
+  const TileKernel* kernel = LATHE_TRY(kernel_of(context.config, context.device.info()));
   auto prepared = std::make_unique<PreparedTiles>(context.op, std::move(problem), *kernel,
-                                                  config.ends_with(kByColumns));
+                                                  context.config.ends_with(kByColumns));
   LATHE_TRY(prepared->pack(context));
   return std::unique_ptr<Prepared>(std::move(prepared));
 }

@@ -119,6 +119,20 @@ TEST(TileGemm, AnyEpilogueFuses) {
         kRoundsOnce);
 }
 
+TEST(TileGemm, AnEngineOfAnotherMachineTakesTheKernelThatIsThere) {
+  const OpInstance op = product({40}, 32, 32, false, false);
+  std::unique_ptr<Device> cpu = make_cpu_device();
+  Random random(1);
+  const std::vector<HostTensor> constants{HostTensor(), random_tensor(op.in[1], random)};
+  NoCache cache;
+  const bool bf16 = cpu->info().has("bf16");
+  for (const Config config : {"amx split=rows", "bf16 split=rows"}) {
+    EXPECT_EQ(tile_matmul().load({op, config, {}, constants, *cpu, cache}).ok(), bf16);
+  }
+  const Config unknown = "abacus split=rows";
+  EXPECT_FALSE(tile_matmul().load({op, unknown, {}, constants, *cpu, cache}).ok());
+}
+
 TEST(TileGemm, DeclinesWhatItCannotRead) {
   DeviceInfo info = make_cpu_device()->info();
   info.features = "avx2,avx512,bf16";
