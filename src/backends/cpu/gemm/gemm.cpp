@@ -6,6 +6,7 @@
 
 #include "backends/cpu/dnnl/onednn_prepared.h"
 #include "backends/cpu/gemm/gemm_epilogue.h"
+#include "backends/cpu/gemm/gemm_grid.h"
 #include "backends/cpu/simd/image_epilogue.h"
 #include "base/math.h"
 #include "base/parallel.h"
@@ -13,21 +14,12 @@
 namespace lathe::cpu {
 namespace {
 
-constexpr std::string_view kByColumns = "split=columns", kByRows = "split=rows";
 constexpr int64_t kBlockRows = 128, kBlockColumns = 512, kLeastRows = 8;
 constexpr int64_t kFloatsOfLine = 16;
 
-// Blocks of the result, and whether neighbours in the order of work share columns (and so weights)
-// or rows. A thread takes a run of neighbours.
-struct Grid {
-  int64_t groups, row_blocks, column_blocks;
-  bool by_columns;
-
-  int64_t size() const { return groups * row_blocks * column_blocks; }
-};
-
-Grid grid_of(const GemmProblem& p, const PanelLayout& panels, bool by_columns, int threads) {
-  Grid g{p.groups, ceil_div(p.rows, kBlockRows), ceil_div(p.columns, kBlockColumns), by_columns};
+GemmGrid grid_of(const GemmProblem& p, const PanelLayout& panels, bool by_columns, int threads) {
+  GemmGrid g{p.groups, ceil_div(p.rows, kBlockRows), ceil_div(p.columns, kBlockColumns),
+             by_columns};
   if (by_columns) {
     g.column_blocks = std::min(panels.panels(), round_up(g.column_blocks, threads));
   } else if (p.groups % threads != 0) {
@@ -79,12 +71,7 @@ class PreparedGemm : public Prepared {
 
   Status pack(const LoadContext& context) {
     const HostTensor& weights = context.constants[1];
-    const uint64_t id = context.constant_ids.size() > 1 ? context.constant_ids[1] : 0;
-    // The second row's place tells kernels of one pixel from wider ones of fewer channels, whose
-    // weights may be the same bytes.
-    const std::string key =
-        fmt::format("panels|{}|{}|{}|{}|{}|{}", id, p_.columns, p_.depth, p_.weight_step,
-                    p_.weight_rows.back(), p_.depth > 1 ? p_.weight_rows[1] : 0);
+    const std::string key = packing_key("panels", p_, context);
     packed_bytes = static_cast<size_t>(panels_.floats()) * sizeof(float);
     auto make = [&]() -> Result<std::shared_ptr<Memory>> {
       std::shared_ptr<Memory> memory = LATHE_TRY(context.device.allocate(packed_bytes));
@@ -99,12 +86,8 @@ class PreparedGemm : public Prepared {
   }
 
   Status launch(const Buffers& at, Stream&) const override {
-    parallel_for(slots_, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t slot = begin; slot < end; ++slot) {
-        const int64_t first = grid_.size() * slot / slots_;
-        const int64_t last = grid_.size() * (slot + 1) / slots_;
-        for (int64_t k = first; k < last; ++k) run(at, slot, block(k));
-      }
+    grid_.share(slots_, [&](int64_t slot, int64_t begin, int64_t end) {
+      for (int64_t k = begin; k < end; ++k) run(at, slot, block(k));
     });
     return {};
   }
@@ -118,16 +101,13 @@ class PreparedGemm : public Prepared {
   };
 
   Block block(int64_t k) const {
-    const int64_t lines = grid_.groups * grid_.row_blocks;
-    const int64_t line = grid_.by_columns ? k % lines : k / grid_.column_blocks;
-    const int64_t column = grid_.by_columns ? k / lines : k % grid_.column_blocks;
+    const GemmGrid::Cell at = grid_.cell(k);
     Block b;
-    b.group = line / grid_.row_blocks;
-    const int64_t of_group = line % grid_.row_blocks;
-    b.first = p_.rows * of_group / grid_.row_blocks;
-    b.rows = p_.rows * (of_group + 1) / grid_.row_blocks - b.first;
-    b.panel = panels_.panels() * column / grid_.column_blocks;
-    b.panels = panels_.panels() * (column + 1) / grid_.column_blocks - b.panel;
+    b.group = at.group;
+    b.first = p_.rows * at.row / grid_.row_blocks;
+    b.rows = p_.rows * (at.row + 1) / grid_.row_blocks - b.first;
+    b.panel = panels_.panels() * at.column / grid_.column_blocks;
+    b.panels = panels_.panels() * (at.column + 1) / grid_.column_blocks - b.panel;
     b.column = panels_.column(b.panel);
     b.columns = panels_.column(b.panel + b.panels) - b.column;
     return b;
@@ -210,7 +190,7 @@ class PreparedGemm : public Prepared {
   GemmProblem p_;
   PanelLayout panels_;
   int slots_;
-  Grid grid_;
+  GemmGrid grid_;
   GemmEpilogue epilogue_;
   std::shared_ptr<Memory> weights_;
   float floor_ = -std::numeric_limits<float>::infinity();

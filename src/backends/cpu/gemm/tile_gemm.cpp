@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "backends/cpu/gemm/gemm_epilogue.h"
+#include "backends/cpu/gemm/gemm_grid.h"
 #include "backends/cpu/gemm/tile_kernels.h"
 #include "base/math.h"
 #include "base/parallel.h"
@@ -13,37 +14,25 @@
 namespace lathe::cpu {
 namespace {
 
-constexpr std::string_view kByColumns = "split=columns", kByRows = "split=rows";
 constexpr int64_t kMostTiles = 8, kMostPanels = 8;  // of a block: its product stays in cache
 constexpr int64_t kRowsBytes = 768 << 10;           // and so do its rows of operand 0
 constexpr int64_t kHalfTile = kTileSize / 2;
 
-// Blocks of whole tiles, in the order of work; a thread takes a run of neighbours.
-struct Grid {
-  int64_t groups, row_tiles, panels;  // in all
-  int64_t row_blocks, column_blocks;
-  bool by_columns;
+int64_t row_tiles(const GemmProblem& p) { return ceil_div(p.rows, kTileSize); }
+int64_t panels_of(const GemmProblem& p) { return ceil_div(p.columns, kTileSize); }
 
-  Grid(const GemmProblem& p, bool by_columns_, int64_t threads)
-      : groups(p.groups),
-        row_tiles(ceil_div(p.rows, kTileSize)),
-        panels(ceil_div(p.columns, kTileSize)),
-        row_blocks(ceil_div(row_tiles, tiles_of_block(p.depth))),
-        column_blocks(ceil_div(panels, kMostPanels)),
-        by_columns(by_columns_) {
-    if (by_columns) {
-      column_blocks = std::min(panels, round_up(column_blocks, threads));
-    } else if (groups % threads != 0) {
-      row_blocks = std::min(row_tiles, round_up(row_blocks, threads));
-    }
+// Blocks of whole tiles.
+GemmGrid grid_of(const GemmProblem& p, bool by_columns, int64_t threads) {
+  const int64_t tiles = std::clamp<int64_t>(kRowsBytes / (kTileSize * 2 * p.depth), 1, kMostTiles);
+  GemmGrid g{p.groups, ceil_div(row_tiles(p), tiles), ceil_div(panels_of(p), kMostPanels),
+             by_columns};
+  if (by_columns) {
+    g.column_blocks = std::min(panels_of(p), round_up(g.column_blocks, threads));
+  } else if (p.groups % threads != 0) {
+    g.row_blocks = std::min(row_tiles(p), round_up(g.row_blocks, threads));
   }
-  int64_t size() const { return groups * row_blocks * column_blocks; }
-
- private:
-  static int64_t tiles_of_block(int64_t depth) {
-    return std::clamp<int64_t>(kRowsBytes / (kTileSize * 2 * depth), 1, kMostTiles);
-  }
-};
+  return g;
+}
 
 class PreparedTiles : public Prepared {
  public:
@@ -52,7 +41,9 @@ class PreparedTiles : public Prepared {
       : p_(std::move(problem)),
         kernel_(kernel),
         slots_(thread_count()),
-        grid_(p_, by_columns, slots_),
+        grid_(grid_of(p_, by_columns, slots_)),
+        row_tiles_(row_tiles(p_)),
+        panels_(panels_of(p_)),
         depth_(round_up(p_.depth, kTileSize)),
         epilogue_(op, p_, false) {
     plan_workspace();
@@ -60,13 +51,8 @@ class PreparedTiles : public Prepared {
 
   Status pack(const LoadContext& context) {
     const HostTensor& weights = context.constants[1];
-    const uint64_t id = context.constant_ids.size() > 1 ? context.constant_ids[1] : 0;
-    // The second row's place tells kernels of one pixel from wider ones of fewer channels, whose
-    // weights may be the same bytes.
-    const std::string key =
-        fmt::format("tiles|{}|{}|{}|{}|{}|{}", id, p_.columns, p_.depth, p_.weight_step,
-                    p_.weight_rows.back(), p_.depth > 1 ? p_.weight_rows[1] : 0);
-    packed_bytes = static_cast<size_t>(grid_.panels * kTileSize * depth_) * sizeof(uint16_t);
+    const std::string key = packing_key("tiles", p_, context);
+    packed_bytes = static_cast<size_t>(panels_ * kTileSize * depth_) * sizeof(uint16_t);
     auto make = [&]() -> Result<std::shared_ptr<Memory>> {
       std::shared_ptr<Memory> memory = LATHE_TRY(context.device.allocate(packed_bytes));
       pack_panels(reinterpret_cast<const uint16_t*>(weights.bytes().data()),
@@ -80,14 +66,10 @@ class PreparedTiles : public Prepared {
   }
 
   Status launch(const Buffers& at, Stream&) const override {
-    parallel_for(slots_, 1, [&](int64_t begin, int64_t end) {
+    grid_.share(slots_, [&](int64_t slot, int64_t begin, int64_t end) {
       kernel_.enter();
-      for (int64_t slot = begin; slot < end; ++slot) {
-        const int64_t first = grid_.size() * slot / slots_;
-        const int64_t last = grid_.size() * (slot + 1) / slots_;
-        for (int64_t k = first; k < last; ++k) {
-          run(at, slot, block(k), k + 1 < last ? panel_at(block(k + 1).panel) : nullptr);
-        }
+      for (int64_t k = begin; k < end; ++k) {
+        run(at, slot, block(k), k + 1 < end ? panel_at(block(k + 1).panel) : nullptr);
       }
       kernel_.leave();
     });
@@ -100,17 +82,14 @@ class PreparedTiles : public Prepared {
   };
 
   Block block(int64_t k) const {
-    const int64_t lines = grid_.groups * grid_.row_blocks;
-    const int64_t line = grid_.by_columns ? k % lines : k / grid_.column_blocks;
-    const int64_t column = grid_.by_columns ? k / lines : k % grid_.column_blocks;
-    const int64_t of_group = line % grid_.row_blocks;
+    const GemmGrid::Cell at = grid_.cell(k);
     Block b;
-    b.group = line / grid_.row_blocks;
-    b.first = grid_.row_tiles * of_group / grid_.row_blocks * kTileSize;
-    b.rows = grid_.row_tiles * (of_group + 1) / grid_.row_blocks * kTileSize;
+    b.group = at.group;
+    b.first = row_tiles_ * at.row / grid_.row_blocks * kTileSize;
+    b.rows = row_tiles_ * (at.row + 1) / grid_.row_blocks * kTileSize;
     b.rows = std::min(b.rows, p_.rows) - b.first;
-    b.panel = grid_.panels * column / grid_.column_blocks;
-    b.panels = grid_.panels * (column + 1) / grid_.column_blocks - b.panel;
+    b.panel = panels_ * at.column / grid_.column_blocks;
+    b.panels = panels_ * (at.column + 1) / grid_.column_blocks - b.panel;
     b.column = b.panel * kTileSize;
     b.columns = std::min((b.panel + b.panels) * kTileSize, p_.columns) - b.column;
     return b;
@@ -118,7 +97,7 @@ class PreparedTiles : public Prepared {
 
   // Panels of 32 columns; in each its pairs of depth, missing ones 0.
   void pack_panels(const uint16_t* from, uint16_t* to) const {
-    parallel_for(grid_.panels, 1, [&](int64_t begin, int64_t end) {
+    parallel_for(panels_, 1, [&](int64_t begin, int64_t end) {
       uint16_t* at = to + begin * kTileSize * depth_;
       for (int64_t panel = begin; panel < end; ++panel) {
         for (int64_t k = 0; k < depth_; k += 2) {
@@ -139,8 +118,8 @@ class PreparedTiles : public Prepared {
 
   // One slot: the product of a block, copied rows, the bias of a panel.
   void plan_workspace() {
-    const int64_t rows = ceil_div(grid_.row_tiles, grid_.row_blocks) * kTileSize;
-    columns_ = ceil_div(grid_.panels, grid_.column_blocks) * kTileSize;
+    const int64_t rows = ceil_div(row_tiles_, grid_.row_blocks) * kTileSize;
+    columns_ = ceil_div(panels_, grid_.column_blocks) * kTileSize;
     copy_at_ = rows * columns_ * 4;
     bias_at_ = copy_at_ + (copies_all() ? rows : kTileSize) * depth_ * 2;
     slot_bytes_ = round_up(bias_at_ + columns_ * 4, 4096) + 64;
@@ -234,8 +213,9 @@ class PreparedTiles : public Prepared {
   GemmProblem p_;
   const TileKernel& kernel_;
   int slots_;
-  Grid grid_;
-  int64_t depth_;  // of whole tiles
+  GemmGrid grid_;
+  int64_t row_tiles_, panels_;  // in all
+  int64_t depth_;               // of whole tiles
   GemmEpilogue epilogue_;
   std::shared_ptr<Memory> weights_;
   int64_t columns_ = 0, copy_at_ = 0, bias_at_ = 0, slot_bytes_ = 0;
