@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A 1x1 and a depthwise convolution, each with its expression, as one ExpandDepthwise step.
+#include <algorithm>
+
 #include "compiler/plan_edit.h"
 
 namespace lathe {
@@ -46,6 +48,9 @@ Attrs attributes(const Step& expansion, const Step& depthwise) {
 std::optional<Step> joined_expansion(const Plan& plan, const Step& expansion,
                                      const Step& depthwise) {
   if (!is_depthwise(depthwise) || !is_plain(expansion, false) || !is_plain(depthwise, true))
+    return std::nullopt;
+  // Another operand that is the same tensor would still need it.
+  if (std::count(depthwise.in.begin(), depthwise.in.end(), depthwise.in[0]) != 1)
     return std::nullopt;
   const Fusion& last = depthwise.op.fusion;
   if (reads_operand(expansion.op.fusion.epilogue) || reads_operand(last.epilogue))
