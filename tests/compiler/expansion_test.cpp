@@ -48,16 +48,16 @@ TEST(Expansion, BatchesAndSymbolsAndStrides) {
 }
 
 TEST(Expansion, StaysApartWhereItIsReadAgainOrTheOtherIsNotDepthwise) {
-  const std::string twice =
-      "graph g(%x: f32[1,16,8,8]) {\n" + weights("w", {32, 16, 1, 1}, 1) +
-      weights("u", {32, 1, 3, 3}, 2) + conv("e", "x", "w", 0) + pointwise("f", kRelu6, "%e") +
-      depthwise("d", "f", "u", 32, 1) + pointwise("s", kAdd, "%d, %f") + "  return y=%s\n}\n";
+  const std::string twice = "graph g(%x: f32[1,16,8,8]) {\n" + weights("w", {32, 16, 1, 1}, 1) +
+                            weights("u", {32, 1, 3, 3}, 2) + conv("e", "x", "w", 0) +
+                            pointwise("f", kRelu6, "%e") + depthwise("d", "f", "u", 32, 1) +
+                            pointwise("s", kAdd, "%d, %f") + "  return y=%s\n}\n";
   const Compiled again(twice);
   EXPECT_EQ(again.count("ExpandDepthwise"), 0) << again.steps();
-  const std::string multiplied =
-      "graph g(%x: f32[1,16,8,8]) {\n" + weights("w", {32, 16, 1, 1}, 1) +
-      weights("u", {64, 1, 3, 3}, 2) + conv("e", "x", "w", 0) + pointwise("f", kRelu6, "%e") +
-      depthwise("d", "f", "u", 32, 1) + "  return y=%d\n}\n";
+  const std::string multiplied = "graph g(%x: f32[1,16,8,8]) {\n" +
+                                 weights("w", {32, 16, 1, 1}, 1) + weights("u", {64, 1, 3, 3}, 2) +
+                                 conv("e", "x", "w", 0) + pointwise("f", kRelu6, "%e") +
+                                 depthwise("d", "f", "u", 32, 1) + "  return y=%d\n}\n";
   const Compiled wide(multiplied);
   EXPECT_EQ(wide.count("ExpandDepthwise"), 0) << wide.steps();
   expect_right_in_all_ways(twice);
