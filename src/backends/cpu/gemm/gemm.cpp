@@ -265,13 +265,15 @@ std::string refuse_gemm(const OpInstance& op, DType type) {
   return "";
 }
 
-// Over rows all threads read all weights; over columns each reads its own, and all rows.
+// Over rows all threads read all weights; over columns each reads its own, and all rows. Alone in a
+// race that is the same; in a network many threads would wait for memory.
 std::vector<Config> gemm_configs(const GemmProblem& p, const DeviceInfo& device) {
   const PanelLayout panels(p.columns, p.depth);
   const bool columns = panels.panels() >= device.threads;
   const bool rows = p.groups * p.rows >= device.threads * kLeastRows;
   if (device.threads == 1 || !columns) return {Config(kByRows)};
-  if (!rows) return {Config(kByColumns)};
+  const int64_t weights = p.columns * p.depth * 4;
+  if (!rows || weights > kSharedWeights) return {Config(kByColumns)};
   return {Config(kByRows), Config(kByColumns)};
 }
 

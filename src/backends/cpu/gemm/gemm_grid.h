@@ -10,6 +10,7 @@
 namespace lathe::cpu {
 
 constexpr std::string_view kByColumns = "split=columns", kByRows = "split=rows";
+constexpr int64_t kSharedWeights = 4 << 20;  // bytes that every thread may read for itself
 
 // Blocks of the result, and whether neighbours in the order of work share columns (and so weights)
 // or rows. A thread takes a run of neighbours.

@@ -249,8 +249,9 @@ std::vector<Config> tile_configs(const GemmProblem& p, const DeviceInfo& device)
   const std::string kernel = std::string(best_kernel(device)) + " ";
   const bool columns = ceil_div(p.columns, kTileSize) >= device.threads;
   const bool rows = p.groups * ceil_div(p.rows, kTileSize) >= device.threads;
+  const bool large = p.columns * p.depth * 2 > kSharedWeights;
   std::vector<Config> list;
-  if (rows || !columns) list.push_back(kernel + std::string(kByRows));
+  if ((rows && !large) || !columns) list.push_back(kernel + std::string(kByRows));
   if (columns && device.threads > 1) list.push_back(kernel + std::string(kByColumns));
   return list;
 }
