@@ -14,10 +14,10 @@
 
 namespace lathe {
 
-// Packs of one trial; engines share theirs, a trial throws its away.
 // In the keys of the timing cache: another number where times mean something else than before.
 constexpr std::string_view kHowTimed = "2";
 
+// Packs of one trial; engines share theirs, a trial throws its away.
 class TrialPacks : public PackCache {
  public:
   Result<std::shared_ptr<void>> get(const std::string& key,

@@ -47,6 +47,18 @@ TEST(Expansion, BatchesAndSymbolsAndStrides) {
                            "  return y=%g\n}\n");
 }
 
+TEST(Expansion, WritesItsPartOfAConcat) {
+  const std::string joined = "graph g(%x: f32[1,16,8,8]) {\n" + weights("w", {32, 16, 1, 1}, 1) +
+                             weights("u", {32, 1, 3, 3}, 2) + conv("e", "x", "w", 0) +
+                             pointwise("f", kRelu6, "%e") + depthwise("d", "f", "u", 32, 1) +
+                             pointwise("g", "(a:f32) -> add(a, 1)", "%d") +
+                             "  %j = Concat{axis=1}(%x, %g) \"j\"\n  return y=%j\n}\n";
+  const Compiled c(joined);
+  EXPECT_EQ(c.count("ExpandDepthwise"), 1) << c.steps();
+  EXPECT_EQ(c.count("Concat"), 0) << c.steps();
+  expect_right_in_all_ways(joined);
+}
+
 TEST(Expansion, StaysApartWhereItIsReadAgainOrTheOtherIsNotDepthwise) {
   const std::string twice = "graph g(%x: f32[1,16,8,8]) {\n" + weights("w", {32, 16, 1, 1}, 1) +
                             weights("u", {32, 1, 3, 3}, 2) + conv("e", "x", "w", 0) +

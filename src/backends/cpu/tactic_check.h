@@ -35,6 +35,21 @@ inline HostTensor random_tensor(const TensorType& type, Random& random) {
   return t;
 }
 
+// [rows..., depth] by constant [depth, columns], and a bias.
+inline OpInstance product(DType type, std::vector<int64_t> rows, int64_t depth, int64_t columns,
+                          bool transposed, bool bias) {
+  std::vector<Dim> a(rows.begin(), rows.end());
+  a.emplace_back(depth);
+  const Shape w = transposed ? Shape{columns, depth} : Shape{depth, columns};
+  std::vector<TensorType> in{{type, Shape(a)}, {type, w}};
+  if (bias) in.push_back({type, Shape{columns}});
+  Attrs attrs;
+  attrs.set("transpose_a", int64_t{0}).set("transpose_b", int64_t{transposed});
+  OpInstance op = infer(*find_op("MatMul"), std::move(in), attrs)->op;
+  op.constant_in = 2;
+  return op;
+}
+
 // `of_bound`: the share of the operator's error bound that is allowed. The weights (operand 1) are
 // constant, results are f32 or narrower.
 inline void check_tactic(const Tactic& tactic, const OpInstance& op, const Config& config,

@@ -82,20 +82,21 @@ Geometry geometry_of(const OpInstance& op) {
       .set("group", g.channels);
   const OnednnProblem first =
       ended({in[kX], in[kExpand], in[kExpandBias]}, expand, op.attrs.expr("expr"), g.first_ends);
+  // oneDNN ends it only whole, and where it belongs.
+  const bool sliced = is_result_sliced(op, 0);
+  const Expr last = sliced ? Expr() : epilogue_of_one(op);
+  const bool may_end = !sliced && op.fusion.epilogue.empty() == last.empty();
   const OnednnProblem second =
-      ended({between, in[kDepthwise], in[kDepthwiseBias]}, depthwise,
-            is_result_sliced(op, 0) ? Expr() : epilogue_of_one(op), g.second_ends);
+      ended({between, in[kDepthwise], in[kDepthwiseBias]}, depthwise, last, g.second_ends);
   g.why = first.ok() ? second.why : first.why;
   if (!g.why.empty()) return g;
   g.first = std::get<ConvSpec>(first.spec);
   g.second = std::get<ConvSpec>(second.spec);
-  g.second_ends = g.second_ends && !is_result_sliced(op, 0) &&
-                  (op.fusion.epilogue.empty() || !epilogue_of_one(op).empty());
+  g.second_ends = g.second_ends && may_end;
   g.bytes = bits(in[kX].dtype) / 8;
   g.width = in[kX].shape[3].value();
   g.out_width = op.out[0].shape[3].value();
-  g.in_place = !g.second_ends && op.out.size() == 1 && op.out[0].dtype == DType::F32 &&
-               !is_result_sliced(op, 0);
+  g.in_place = !g.second_ends && op.out.size() == 1 && op.out[0].dtype == DType::F32 && !sliced;
   return g;
 }
 

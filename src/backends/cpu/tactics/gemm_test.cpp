@@ -13,21 +13,6 @@ namespace {
 
 constexpr const char* kSplits[] = {"split=rows", "split=columns"};
 
-// [rows..., depth] by [depth, columns].
-OpInstance product(std::vector<int64_t> rows, int64_t depth, int64_t columns, bool transposed,
-                   bool bias) {
-  std::vector<Dim> a(rows.begin(), rows.end());
-  a.emplace_back(depth);
-  const Shape w = transposed ? Shape{columns, depth} : Shape{depth, columns};
-  std::vector<TensorType> in{{DType::F32, Shape(a)}, {DType::F32, w}};
-  if (bias) in.push_back({DType::F32, Shape{columns}});
-  Attrs attrs;
-  attrs.set("transpose_a", int64_t{0}).set("transpose_b", int64_t{transposed});
-  OpInstance op = infer(*find_op("MatMul"), std::move(in), attrs)->op;
-  op.constant_in = 2;
-  return op;
-}
-
 struct Problem {
   int64_t images, channels, height, width, out_channels, kernel = 3;
   int64_t stride = 1, dilation = 1;
@@ -70,32 +55,33 @@ void check(const Tactic& tactic, const OpInstance& op) {
 TEST(Gemm, ProductsOfAnySizeAgree) {
   for (int64_t rows : {1, 2, 5, 9, 13, 130}) {
     for (int64_t columns : {1, 7, 8, 17, 32, 48, 51, 100}) {
-      check(gemm_matmul(), product({rows}, 19, columns, rows % 2 == 0, columns % 2 == 0));
+      check(gemm_matmul(),
+            product(DType::F32, {rows}, 19, columns, rows % 2 == 0, columns % 2 == 0));
     }
   }
 }
 
 TEST(Gemm, LongSumsAreTakenInChunks) {
   for (int64_t depth : {1, 255, 256, 257, 700}) {
-    check(gemm_matmul(), product({11}, depth, 33, false, true));
+    check(gemm_matmul(), product(DType::F32, {11}, depth, 33, false, true));
   }
 }
 
 TEST(Gemm, BlocksOfRowsAndColumnsMeet) {
-  check(gemm_matmul(), product({300}, 40, 1030, false, true));
-  check(gemm_matmul(), product({2, 3, 50}, 40, 20, true, false));
+  check(gemm_matmul(), product(DType::F32, {300}, 40, 1030, false, true));
+  check(gemm_matmul(), product(DType::F32, {2, 3, 50}, 40, 20, true, false));
 }
 
 TEST(Gemm, ThreadsShareTheWork) {
   for (int threads : {1, 3, 5}) {
     ThreadScope scope(threads);
-    check(gemm_matmul(), product({70}, 33, 200, false, true));
+    check(gemm_matmul(), product(DType::F32, {70}, 33, 200, false, true));
     check(gemm_conv(), conv({2, 16, 13, 11, 40}));
   }
 }
 
 TEST(Gemm, ProductsFuseAnyEpilogueAndPrologue) {
-  const OpInstance op = product({2, 9}, 24, 24, false, true);
+  const OpInstance op = product(DType::F32, {2, 9}, 24, 24, false, true);
   const Shape whole{2, 9, 24}, vector{24}, row{2, 9, 1};
   for (const char* text : {
            "(a:f32, b:f32, c:f32, r:f32, x:f32) -> max(a, 0)",
@@ -153,8 +139,9 @@ TEST(Gemm, DeclinesWhatItCannotRead) {
   gated.fusion.prologue = {*Expr::parse("(x:f32, g:f32) -> mul(x, g)")};
   EXPECT_EQ(reason(gemm_conv(), gated), "a prologue of windows of several pixels");
   EXPECT_EQ(reason(gemm_conv(), conv({1, 0, 8, 8, 16})), "there is nothing to add up");
-  EXPECT_EQ(reason(gemm_matmul(), product({4}, 0, 8, false, false)), "there is nothing to add up");
-  op = product({4}, 8, 8, false, false);
+  EXPECT_EQ(reason(gemm_matmul(), product(DType::F32, {4}, 0, 8, false, false)),
+            "there is nothing to add up");
+  op = product(DType::F32, {4}, 8, 8, false, false);
   op.attrs.set("transpose_a", int64_t{1});
   EXPECT_EQ(reason(gemm_matmul(), op), "a is transposed");
 }

@@ -28,21 +28,6 @@ void check(const Tactic& tactic, const OpInstance& op, double of_bound = 1) {
   }
 }
 
-// [rows..., depth] by [depth, columns].
-OpInstance product(std::vector<int64_t> rows, int64_t depth, int64_t columns, bool transposed,
-                   bool bias) {
-  std::vector<Dim> a(rows.begin(), rows.end());
-  a.emplace_back(depth);
-  const Shape w = transposed ? Shape{columns, depth} : Shape{depth, columns};
-  std::vector<TensorType> in{{DType::BF16, Shape(a)}, {DType::BF16, w}};
-  if (bias) in.push_back({DType::BF16, Shape{columns}});
-  Attrs attrs;
-  attrs.set("transpose_a", int64_t{0}).set("transpose_b", int64_t{transposed});
-  OpInstance op = infer(*find_op("MatMul"), std::move(in), attrs)->op;
-  op.constant_in = 2;
-  return op;
-}
-
 OpInstance fused(OpInstance op, const char* epilogue, const std::vector<TensorType>& extras) {
   op.fusion.anchor_operands = static_cast<int>(op.in.size());
   op.fusion.anchor_in = op.in;
@@ -73,14 +58,15 @@ OpInstance pixels(int64_t images, int64_t channels, int64_t size, int64_t out_ch
 TEST(TileGemm, ProductsOfAnySizeAgree) {
   for (int64_t rows : {1, 5, 16, 17, 31, 32, 33, 48, 130, 197}) {
     for (int64_t columns : {1, 16, 31, 32, 33, 100}) {
-      check(tile_matmul(), product({rows}, 64, columns, rows % 2 == 0, columns % 2 == 0));
+      check(tile_matmul(),
+            product(DType::BF16, {rows}, 64, columns, rows % 2 == 0, columns % 2 == 0));
     }
   }
 }
 
 TEST(TileGemm, DepthsThatFillNoTileAreFilledWithZeros) {
   for (int64_t depth : {1, 2, 24, 31, 33, 95, 300}) {
-    check(tile_matmul(), product({37}, depth, 40, false, true));
+    check(tile_matmul(), product(DType::BF16, {37}, depth, 40, false, true));
   }
 }
 
@@ -92,11 +78,11 @@ TEST(TileGemm, WindowsAreGathered) {
 }
 
 TEST(TileGemm, BlocksOfRowsAndColumnsMeet) {
-  check(tile_matmul(), product({300}, 64, 1030, false, true));
-  check(tile_matmul(), product({2, 3, 50}, 40, 20, true, false));
+  check(tile_matmul(), product(DType::BF16, {300}, 64, 1030, false, true));
+  check(tile_matmul(), product(DType::BF16, {2, 3, 50}, 40, 20, true, false));
   for (int threads : {1, 3, 5}) {
     ThreadScope scope(threads);
-    check(tile_matmul(), product({70}, 32, 200, false, true));
+    check(tile_matmul(), product(DType::BF16, {70}, 32, 200, false, true));
     check(tile_conv(), pixels(2, 24, 13, 40));
   }
 }
@@ -105,7 +91,7 @@ TEST(TileGemm, BlocksOfRowsAndColumnsMeet) {
 const double kRoundsOnce = std::ldexp(1.0, 14);
 
 TEST(TileGemm, AnyEpilogueFuses) {
-  const OpInstance op = product({2, 9}, 32, 24, false, true);
+  const OpInstance op = product(DType::BF16, {2, 9}, 32, 24, false, true);
   const TensorType whole{DType::BF16, Shape{2, 9, 24}}, row{DType::F32, Shape{2, 9, 1}};
   for (const char* text : {
            "(a:bf16, b:bf16, r:f32, x:bf16) -> max(a, 0:bf16)",
@@ -120,7 +106,7 @@ TEST(TileGemm, AnyEpilogueFuses) {
 }
 
 TEST(TileGemm, AnEngineOfAnotherMachineTakesTheKernelThatIsThere) {
-  const OpInstance op = product({40}, 32, 32, false, false);
+  const OpInstance op = product(DType::BF16, {40}, 32, 32, false, false);
   std::unique_ptr<Device> cpu = make_cpu_device();
   Random random(1);
   const std::vector<HostTensor> constants{HostTensor(), random_tensor(op.in[1], random)};
@@ -136,9 +122,10 @@ TEST(TileGemm, AnEngineOfAnotherMachineTakesTheKernelThatIsThere) {
 TEST(TileGemm, DeclinesWhatItCannotRead) {
   DeviceInfo info = make_cpu_device()->info();
   info.features = "avx2,avx512,bf16";
-  OpInstance op = product({4}, 8, 8, false, false);
+  OpInstance op = product(DType::BF16, {4}, 8, 8, false, false);
   EXPECT_TRUE(tile_matmul().supports(op, info));
-  EXPECT_EQ(tile_matmul().configs(product({64}, 8, 64, false, false), info)[0], "bf16 split=rows");
+  EXPECT_EQ(tile_matmul().configs(product(DType::BF16, {64}, 8, 64, false, false), info)[0],
+            "bf16 split=rows");
   info.features = "avx2";
   EXPECT_EQ(tile_matmul().supports(op, info).why, "the CPU has no BF16");
   op.constant_in = 0;
