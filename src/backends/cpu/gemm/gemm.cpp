@@ -7,6 +7,7 @@
 #include "backends/cpu/dnnl/onednn_prepared.h"
 #include "backends/cpu/gemm/gemm_epilogue.h"
 #include "backends/cpu/gemm/gemm_grid.h"
+#include "backends/cpu/gemm/prologue_rows.h"
 #include "backends/cpu/simd/image_epilogue.h"
 #include "base/math.h"
 #include "base/parallel.h"
@@ -28,38 +29,12 @@ GemmGrid grid_of(const GemmProblem& p, const PanelLayout& panels, bool by_column
   return g;
 }
 
-// Rows that operand 0's prologue makes.
-class PrologueRows : public RowSource {
- public:
-  PrologueRows(const OpInstance& op, std::vector<MatrixPlace> places)
-      : kernel_(op.fusion.prologue[0]),
-        places_(std::move(places)),
-        own_(static_cast<size_t>(op.fusion.anchor_operands)) {}
-
-  void gather(const Buffers& at, const Part& part, void* to) const override {
-    Rows in[kMaxGemmOperands];
-    for (size_t k = 0; k < places_.size(); ++k) {
-      if (!kernel_.reads(static_cast<int>(k))) continue;
-      const MatrixPlace& p = places_[k];
-      void* base = at.in[k == 0 ? 0 : own_ + k - 1];
-      in[k] = {element(base, p, part.group, part.first, part.column), p.column, p.row};
-    }
-    const Rows out{to, 1, part.pitch};
-    kernel_.run({in, places_.size()}, {&out, 1}, part.rows, part.columns);
-  }
-
- private:
-  ExprKernel kernel_;
-  std::vector<MatrixPlace> places_;
-  size_t own_;
-};
-
 class PreparedGemm : public Prepared {
  public:
   PreparedGemm(const OpInstance& op, GemmProblem problem, bool by_columns)
       : p_(std::move(problem)), panels_(p_.columns, p_.depth), slots_(thread_count()) {
     grid_ = grid_of(p_, panels_, by_columns, slots_);
-    if (!p_.prologue.empty()) p_.source = std::make_shared<PrologueRows>(op, p_.prologue);
+    if (!p_.prologue.empty()) p_.source = prologue_rows(op, p_);
     in_place_ = op.out.size() == 1 && op.out[0].dtype == DType::F32;
     if (is_relu(op.fusion.epilogue)) {
       floor_ = 0;

@@ -7,6 +7,7 @@
 
 #include "backends/cpu/gemm/gemm_epilogue.h"
 #include "backends/cpu/gemm/gemm_grid.h"
+#include "backends/cpu/gemm/prologue_rows.h"
 #include "backends/cpu/gemm/tile_kernels.h"
 #include "base/math.h"
 #include "base/parallel.h"
@@ -16,14 +17,26 @@ namespace {
 
 constexpr int64_t kMostTiles = 8, kMostPanels = 8;  // of a block: its product stays in cache
 constexpr int64_t kRowsBytes = 768 << 10;           // and so do its rows of operand 0
+// Weights that stay in the second-level cache while the product of a few rows, which the epilogue
+// reads at once, stays in the first.
+constexpr int64_t kStayingWeights = 256 << 10, kStripBytes = 24 << 10;
 constexpr int64_t kHalfTile = kTileSize / 2;
 
 int64_t row_tiles(const GemmProblem& p) { return ceil_div(p.rows, kTileSize); }
 int64_t panels_of(const GemmProblem& p) { return ceil_div(p.columns, kTileSize); }
 
+bool weights_stay(const GemmProblem& p) { return p.columns * p.depth * 2 <= kStayingWeights; }
+
+int64_t tiles_of_block(const GemmProblem& p) {
+  int64_t tiles = std::min(kMostTiles, kRowsBytes / (kTileSize * 2 * p.depth));
+  const int64_t columns = std::min(panels_of(p), kMostPanels) * kTileSize;
+  if (weights_stay(p)) tiles = std::min(tiles, kStripBytes / (kTileSize * 4 * columns));
+  return std::max<int64_t>(tiles, 1);
+}
+
 // Blocks of whole tiles.
 GemmGrid grid_of(const GemmProblem& p, bool by_columns, int64_t threads) {
-  const int64_t tiles = std::clamp<int64_t>(kRowsBytes / (kTileSize * 2 * p.depth), 1, kMostTiles);
+  const int64_t tiles = tiles_of_block(p);
   GemmGrid g{p.groups, ceil_div(row_tiles(p), tiles), ceil_div(panels_of(p), kMostPanels),
              by_columns};
   if (by_columns) {
@@ -46,6 +59,7 @@ class PreparedTiles : public Prepared {
         panels_(panels_of(p_)),
         depth_(round_up(p_.depth, kTileSize)),
         epilogue_(op, p_, false) {
+    if (!p_.prologue.empty()) p_.source = prologue_rows(op, p_);
     plan_workspace();
   }
 
@@ -69,7 +83,8 @@ class PreparedTiles : public Prepared {
     grid_.share(slots_, [&](int64_t slot, int64_t begin, int64_t end) {
       kernel_.enter();
       for (int64_t k = begin; k < end; ++k) {
-        run(at, slot, block(k), k + 1 < end ? panel_at(block(k + 1).panel) : nullptr);
+        const bool fetch = !weights_stay(p_) && k + 1 < end;
+        run(at, slot, block(k), fetch ? panel_at(block(k + 1).panel) : nullptr);
       }
       kernel_.leave();
     });
@@ -241,7 +256,6 @@ Result<const TileKernel*> kernel_of(std::string_view config, const DeviceInfo& d
 std::string refuse_tiles(const GemmProblem& p, const DeviceInfo& device) {
   if (!p.ok()) return p.why;
   if (!device.has("amx") && !device.has("bf16")) return "the CPU has no BF16";
-  if (!p.prologue.empty()) return "operand 0 has a prologue";
   return "";
 }
 

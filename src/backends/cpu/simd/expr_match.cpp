@@ -4,6 +4,8 @@
 #include <cmath>
 #include <optional>
 
+#include "backends/cpu/simd/bf16_kernels.h"
+
 namespace lathe::cpu {
 namespace {
 
@@ -78,6 +80,7 @@ class Matcher {
     }
     for (int32_t o : expr.outputs()) uses_[index(o)] += 2;  // never absorbed
     mark_rounded();
+    mark_short();
   }
 
   Selection run() {
@@ -108,6 +111,19 @@ class Matcher {
     }
   }
 
+  // What is BF16, or becomes it wherever it is read, needs no more digits.
+  void mark_short() {
+    std::vector<int> narrowed(expr_.nodes().size(), 0);
+    for (const ExprNode& n : expr_.nodes()) {
+      const bool cast = n.op == ScalarOp::Cast || n.op == ScalarOp::CastSaturate;
+      if (cast && n.dtype == DType::BF16) ++narrowed[index(n.args[0])];
+    }
+    for (size_t i = 0; i < narrowed.size(); ++i) {
+      short_.push_back(expr_.nodes()[i].dtype == DType::BF16 ||
+                       (uses_[i] > 0 && narrowed[i] == uses_[i]));
+    }
+  }
+
   // A product, sum or the like on f32 that only one instruction reads.
   bool absorbable(int i, ScalarOp op) const {
     return node(i).op == op && in_f32(node(i).dtype) && uses_[index(i)] == 1 &&
@@ -119,6 +135,11 @@ class Matcher {
   bool is_literal(int i, double value) const { return is_literal(i) && node(i).value == value; }
 
   Selected one(FloatOp op, std::vector<int> args) const { return {{kernel(op)}, std::move(args)}; }
+  // The same where node i is the result, by fewer digits where those do.
+  Selected result(int i, FloatOp op, std::vector<int> args) const {
+    const Kernel few = short_[index(i)] ? bf16_kernel(op) : nullptr;
+    return {{few != nullptr ? few : kernel(op)}, std::move(args)};
+  }
 
   Selected select(int i) const {
     const ExprNode& n = node(i);
@@ -223,7 +244,7 @@ class Matcher {
     for (int k = 0; k < 2; ++k) {
       const int s = arg(i, k);
       if (absorbable(s, ScalarOp::Sigmoid)) {
-        return one(FloatOp::MulSigmoid, {arg(i, 1 - k), arg(s, 0)});
+        return result(i, FloatOp::MulSigmoid, {arg(i, 1 - k), arg(s, 0)});
       }
     }
     return plain(i);
@@ -249,7 +270,7 @@ class Matcher {
       for (int bracket : f) {
         if (!is_literal(half, 0.5) || !absorbable(bracket, ScalarOp::Add)) continue;
         const int x = f[0] + f[1] + f[2] - half - bracket;
-        if (auto c = erf_scale(bracket, x)) return one(FloatOp::Gelu, {x, *c});
+        if (auto c = erf_scale(bracket, x)) return result(i, FloatOp::Gelu, {x, *c});
       }
     }
     return std::nullopt;
@@ -297,7 +318,7 @@ class Matcher {
   const Expr& expr_;
   const Kernel* table_;
   std::vector<int> uses_;
-  std::vector<bool> rounded_;
+  std::vector<bool> rounded_, short_;
 };
 
 }  // namespace

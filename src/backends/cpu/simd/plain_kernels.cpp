@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "backends/cpu/simd/bf16_kernels.h"
 #include "backends/cpu/simd/kernel.h"
 #include "base/math.h"
 #include "tensor/half.h"
@@ -364,7 +365,9 @@ Kernel load_kernel(DType type) {
 Kernel store_kernel(DType type) {
   switch (type) {
     case DType::F16: return float_kernels()[static_cast<int>(FloatOp::StoreF16)];
-    case DType::BF16: return float_kernels()[static_cast<int>(FloatOp::StoreBF16)];
+    case DType::BF16:
+      if (const Kernel k = bf16_kernel(FloatOp::StoreBF16)) return k;
+      return float_kernels()[static_cast<int>(FloatOp::StoreBF16)];
     case DType::I8:
     case DType::U8:
     case DType::Bool: return store<uint8_t, uint32_t>();

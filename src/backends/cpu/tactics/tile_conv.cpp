@@ -26,7 +26,9 @@ const Tactic& tile_conv() {
   static constexpr Tactic tactic{
       .name = "tile_conv",
       .op = "Conv",
-      .doc = "Windows of NHWC pictures times packed weights, bf16, in AMX's tiles or by AVX-512.",
+      .doc =
+          "Windows of NHWC pictures times packed weights, bf16, in AMX's tiles or by AVX-512; any "
+          "prologue of one pixel, any epilogue.",
       .supports = supports,
       .configs = configs,
       .load = load,

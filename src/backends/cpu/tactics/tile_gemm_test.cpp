@@ -38,6 +38,14 @@ OpInstance fused(OpInstance op, const char* epilogue, const std::vector<TensorTy
   return op;
 }
 
+// The operand that the prologue reads first keeps its type; `extras` follow the anchor's operands.
+OpInstance prefixed(OpInstance op, const char* prologue, const std::vector<TensorType>& extras) {
+  op = fused(std::move(op), "(a:bf16) -> a", extras);
+  op.fusion.prologue = {*Expr::parse(prologue)};
+  op.in[0].dtype = op.fusion.prologue[0].inputs()[0];
+  return op;
+}
+
 OpInstance windows(int64_t images, int64_t channels, int64_t size, int64_t out_channels,
                    int64_t kernel, int64_t stride, int64_t pad) {
   Attrs a;
@@ -103,6 +111,17 @@ TEST(TileGemm, AnyEpilogueFuses) {
   TensorType shortcut = conv.out[0];
   check(tile_conv(), fused(conv, "(a:bf16, b:bf16, x:bf16) -> max(add(a, b), 0:bf16)", {shortcut}),
         kRoundsOnce);
+}
+
+TEST(TileGemm, PrologueIsMadeOfABlockOfRows) {
+  for (int64_t depth : {24, 64}) {
+    const OpInstance conv = pixels(2, depth, 9, 40);
+    const TensorType gate{DType::BF16, Shape{2, depth, 1, 1}, Layout::ChannelsLast};
+    check(tile_conv(), prefixed(conv, "(a:bf16, g:bf16) -> mul(a, g)", {gate}));
+    check(tile_conv(), prefixed(conv, "(a:f32) -> cast(a, bf16)", {}));
+  }
+  const OpInstance op = product(DType::BF16, {70}, 40, 300, false, true);
+  check(tile_matmul(), prefixed(op, "(a:bf16) -> max(a, 0:bf16)", {}));
 }
 
 TEST(TileGemm, AnEngineOfAnotherMachineTakesTheKernelThatIsThere) {

@@ -26,7 +26,8 @@ const Tactic& tile_matmul() {
       .name = "tile_matmul",
       .op = "MatMul",
       .doc =
-          "Rows times packed constant weights, bf16, in AMX's tiles or by AVX-512; any epilogue.",
+          "Rows times packed constant weights, bf16, in AMX's tiles or by AVX-512; any prologue "
+          "and epilogue.",
       .supports = supports,
       .configs = configs,
       .load = load,
