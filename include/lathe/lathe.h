@@ -206,6 +206,7 @@ class LATHE_API Session {
   Result<int64_t> device_memory_size();
   Status set_device_memory(void* memory, size_t bytes);
 
+  // On a CPU, numbers below the least normal one (2^-126 in f32) count as 0 during a run.
   Status run();
   // GPU engines: queues a run on the stream and returns without waiting for the device; results are
   // there when the stream gets to them, or after wait(). Memory bound on the host must live until

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/cpus.h"
+#include "base/denormals.h"
 #include "base/signals.h"
 
 namespace lathe {
@@ -56,11 +57,13 @@ LATHE_UNWATCHED void parallel_for(int64_t n, int64_t grain, void (*body)(void*, 
   int64_t size = n / parts, longer = n % parts;
   // The whole team even for few parts: libgomp ends the threads that a smaller team leaves out
   // and starts new ones for the next loop.
+  const bool flush = Denormals::flushed();
   before_team();
 #pragma omp parallel num_threads(static_cast <int>(threads))
   {
     enter_team();
     if (omp_get_thread_num() != 0) hold_signals_for_ever();
+    const Denormals as_the_caller(flush);
     // A runtime may grant fewer threads than asked for.
     for (int64_t i = omp_get_thread_num(); i < parts; i += omp_get_num_threads()) {
       int64_t begin = i * size + std::min(i, longer);

@@ -18,7 +18,8 @@ Status check_threads(int n);
 
 // Calls body(context, begin, end) for parts that cover [0, n), each of at least `grain` but for
 // rounding, one part for each thread at most. Returns when all are done. A call from within a
-// part runs on that thread alone. The body must not throw.
+// part runs on that thread alone, and denormals are what they are to the caller. The body must not
+// throw.
 void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context);
 
 template <class F>

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/denormals.h"
+
 namespace lathe {
 namespace {
 
@@ -135,6 +137,7 @@ PreparedPlugin::~PreparedPlugin() {
 
 Status PreparedPlugin::launch(const Buffers& at, Stream& stream) const {
   const LatheBuffers buffers{at.in.data(), at.out.data(), at.workspace, stream.native()};
+  const Denormals as_compiled(/*flush=*/false);
   TextSink error;
   Status s = error.call(
       [&](LatheText* text) { return tactic_.launch(state_, problem_.get(), &buffers, text); });

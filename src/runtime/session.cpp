@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/denormals.h"
 #include "base/parallel.h"
 #include "base/signals.h"
 #include "runtime/session_state.h"
@@ -125,6 +126,7 @@ Status RuntimeSession::enqueue() {
   State& s = *state_;
   ThreadScope scope(s.threads);
   const HeldSignals held;  // once for all steps
+  const Denormals denormals(/*flush=*/true);
   LATHE_TRY(s.prepare_run());
   const Status queued = s.queue_run();
   const Status marked = s.stream->mark();

@@ -12,6 +12,7 @@
 
 #include "backends/cpu/cpu_features.h"
 #include "backends/cpu/dnnl/dnnl_shim.h"
+#include "base/denormals.h"
 #include "base/parallel.h"
 #include "base/signals.h"
 #include "device/tactic.h"
@@ -148,6 +149,7 @@ class CpuDevice : public Device {
   Result<double> time(Stream&, WorkRef work, int repeats, const ColdMemory& cold) override {
     using Clock = std::chrono::steady_clock;
     const HeldSignals held;
+    const Denormals denormals(/*flush=*/true);  // as in a run
     double fastest = std::numeric_limits<double>::infinity();
     for (int k = 0; k < std::min(repeats, kMostTimed); ++k) {
       others_.use_caches();

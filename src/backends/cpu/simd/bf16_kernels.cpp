@@ -26,8 +26,8 @@ LATHE_BF16 inline __m512 clamp(__m512 x, float low, float high) {
 }
 
 // factor / (1 + 2^t). 2^t by a polynomial of degree 3 (7.5e-5), the quotient by an estimate of 14
-// bits; past the largest power it is 0. Below -126 the power is a denormal, which takes the processor
-// a hundred cycles: callers keep away.
+// bits; past the largest power it is 0. Below -126 the power is a denormal, which takes the
+// processor a hundred cycles: callers keep away.
 LATHE_BF16 inline __m512 gated(__m512 factor, __m512 t) {
   const __m512 round = splat(12582912.0f);  // 1.5 * 2^23
   const __m512 n = _mm512_sub_ps(_mm512_add_ps(t, round), round);

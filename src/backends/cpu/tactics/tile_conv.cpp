@@ -32,6 +32,7 @@ const Tactic& tile_conv() {
       .supports = supports,
       .configs = configs,
       .load = load,
+      .version = 2,
   };
   return tactic;
 }

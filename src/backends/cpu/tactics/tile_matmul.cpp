@@ -31,6 +31,7 @@ const Tactic& tile_matmul() {
       .supports = supports,
       .configs = configs,
       .load = load,
+      .version = 2,
   };
   return tactic;
 }
