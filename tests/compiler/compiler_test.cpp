@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every stage of the compiler, by what stands in the plan and by the numbers that it gives.
+#include "base/denormals.h"
 #include "compiled.h"
 
 namespace lathe::testing {
@@ -276,6 +277,22 @@ TEST(NarrowTypes, HalfPrecisionThatNoTacticRunsIsComputedInSinglePrecision) {
   c.expect_right(2e-3);
   for (const PlanPort& p : c.plan.outputs)
     EXPECT_EQ(c.plan.tensors[static_cast<size_t>(p.tensor)].type.dtype, DType::F16);
+}
+
+TEST(Running, DenormalsCountAsZeroInARunAndNowhereElse) {
+  Compiled c(
+      "graph g(%x: f32[3,4000]) {\n"
+      "  %y = Pointwise{expr=\"(a:f32) -> mul(a, a)\"}(%x)\n  return y=%y\n}\n");
+  HostTensor x = *HostTensor::make({DType::F32, Shape{3, 4000}});
+  for (int64_t i = 0; i < x.elements(); ++i) x.set_f64(i, i % 2 == 0 ? 0x1p-64 : 0x1p-63);
+  auto engine = LoadedEngine::open(c.plan, {c.device.get(), c.device.get()});
+  ASSERT_TRUE(engine.ok()) << engine.status().message();
+  auto session = *RuntimeSession::open(*engine, {.threads = 2});
+  ASSERT_TRUE(session->set_input(0, x).ok());
+  ASSERT_TRUE(session->run().ok());
+  const HostTensor y = *session->output(0);
+  for (int64_t i = 0; i < y.elements(); ++i) ASSERT_EQ(y.get_f64(i), i % 2 == 0 ? 0 : 0x1p-126);
+  EXPECT_FALSE(Denormals::flushed());
 }
 
 TEST(Verifying, EveryStepThatIsNoReferenceCarriesItsCheck) {
