@@ -95,7 +95,8 @@ std::string summary(const Engine& engine) {
   text += fmt::format("  {} nodes became {} steps; their times add up to {:.3f} ms\n",
                       engine.nodes_in_model(), steps.size(), seconds * 1e3);
   if (engine.build_seconds() > 0)
-    text += fmt::format("  built in {:.1f} s\n", engine.build_seconds());
+    text += fmt::format("  built in {:.1f} s: tuning {:.1f}, checking {:.1f}\n",
+                        engine.build_seconds(), engine.tuning_seconds(), engine.checking_seconds());
   text += fmt::format(
       "  certificate: {} of {} steps checked against the reference, largest error {:.2g}", checked,
       steps.size(), engine.certified_step_error());
@@ -143,6 +144,8 @@ nlohmann::json engine_json(const Engine& engine) {
                       {"device", engine.device()},
                       {"nodes", engine.nodes_in_model()},
                       {"build_s", engine.build_seconds()},
+                      {"tuning_s", engine.tuning_seconds()},
+                      {"checking_s", engine.checking_seconds()},
                       {"inputs", ports_json(engine.inputs())},
                       {"outputs", ports_json(engine.outputs())},
                       {"certificate",

@@ -154,7 +154,10 @@ class LATHE_API Engine {
   std::vector<std::string> plugins() const;  // that it needs: "acme_ops 1.2.0"
   std::string model_name() const;
   int nodes_in_model() const;
-  double build_seconds() const;  // 0 for a loaded one
+  // What building took, and of that timing tactics and checking results; 0 for a loaded one.
+  double build_seconds() const;
+  double tuning_seconds() const;
+  double checking_seconds() const;
   // Largest error of a step; of each output end to end (empty when not verified).
   double certified_step_error() const;
   std::vector<double> certified_end_to_end() const;

@@ -30,9 +30,10 @@ struct EngineState {
   bool poison = false;  // every session fills its buffers with NaN before each run
 };
 
-// An engine state around a plan. `release`: see LoadedEngine::open.
+// An engine state around a plan. `release`, `shared`: see LoadedEngine::open.
 Result<std::shared_ptr<const EngineState>> make_engine_state(Plan plan, OpenDevices devices,
-                                                             LoadedEngine::Release release);
+                                                             LoadedEngine::Release release,
+                                                             const LoadedEngine* shared = nullptr);
 
 Status no_engine();  // what an Engine that holds none answers
 // "no input is named 'x': there are a, b".

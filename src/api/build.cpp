@@ -254,14 +254,17 @@ Result<Engine> build_engine(const ModelState& model, const BuildOptions& options
   if (devices.gpu != nullptr) kernels = LATHE_TRY(cuda::make_nvrtc_compiler());
   const CompileDevices compile_devices{&devices.main(), devices.host.get(), kernels.get()};
   const Progress progress{options.progress, options.progress_user, &budget};
-  Plan plan = LATHE_TRY(compile(std::move(graph), compile_devices, cache, compile_opts, progress));
+  auto [plan, certified] =
+      LATHE_TRY(compile(std::move(graph), compile_devices, cache, compile_opts, progress));
   save_cache(cache);
   plan.nodes_in_model = model.nodes;
   if (has_setting(options, "engine_roundtrip")) {
     plan = LATHE_TRY(through_a_file(plan));
+    certified.reset();
     LATHE_TRY(bind_plugins(plan, compile_opts.plugins));
   }
-  auto state = LATHE_TRY(make_engine_state(std::move(plan), std::move(devices), nullptr));
+  auto state =
+      LATHE_TRY(make_engine_state(std::move(plan), std::move(devices), nullptr, certified.get()));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
   auto& made = *std::const_pointer_cast<EngineState>(state);
   made.build_seconds = took.count();

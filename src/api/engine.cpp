@@ -67,11 +67,13 @@ PortInfo port_info(const std::string& name, const TensorType& type) {
 }
 
 Result<std::shared_ptr<const EngineState>> make_engine_state(Plan plan, OpenDevices devices,
-                                                             LoadedEngine::Release release) {
+                                                             LoadedEngine::Release release,
+                                                             const LoadedEngine* shared) {
   auto state = std::make_shared<EngineState>();
   state->devices = std::move(devices);
-  state->loaded = LATHE_TRY(LoadedEngine::open(
-      std::move(plan), {&state->devices.main(), state->devices.host.get()}, std::move(release)));
+  state->loaded = LATHE_TRY(LoadedEngine::open(std::move(plan),
+                                               {&state->devices.main(), state->devices.host.get()},
+                                               std::move(release), shared));
   return std::shared_ptr<const EngineState>(std::move(state));
 }
 
@@ -153,6 +155,8 @@ std::vector<std::string> Engine::plugins() const { return plugins_needed(plan_of
 std::string Engine::model_name() const { return plan_of(state_.get()).model; }
 int Engine::nodes_in_model() const { return plan_of(state_.get()).nodes_in_model; }
 double Engine::build_seconds() const { return state_ == nullptr ? 0 : state_->build_seconds; }
+double Engine::tuning_seconds() const { return plan_of(state_.get()).tuning_seconds; }
+double Engine::checking_seconds() const { return plan_of(state_.get()).checking_seconds; }
 std::vector<double> Engine::certified_end_to_end() const {
   return plan_of(state_.get()).end_to_end;
 }

@@ -12,18 +12,24 @@
 namespace lathe {
 namespace {
 
-Result<std::vector<HostTensor>> run_plan(const Plan& plan, const Stage& stage,
-                                         std::span<const HostTensor> inputs) {
-  const Devices devices{stage.devices.main, stage.devices.host};
-  auto engine = LATHE_TRY(LoadedEngine::open(plan, devices));
+using Opened = std::shared_ptr<LoadedEngine>;
+
+Devices devices_of(const Stage& stage) { return {stage.devices.main, stage.devices.host}; }
+
+Result<std::unique_ptr<RuntimeSession>> session_of(const Opened& engine, const Stage& stage) {
   SessionOptions options;
   options.threads = stage.options.tuner.threads;
-  auto session = LATHE_TRY(RuntimeSession::open(engine, options));
+  return RuntimeSession::open(engine, options);
+}
+
+Result<std::vector<HostTensor>> run(const Opened& engine, const Stage& stage,
+                                    std::span<const HostTensor> inputs) {
+  auto session = LATHE_TRY(session_of(engine, stage));
   for (size_t k = 0; k < inputs.size(); ++k)
     LATHE_TRY(session->set_input(static_cast<int>(k), inputs[k]));
   LATHE_TRY(session->run());
   std::vector<HostTensor> outputs;
-  for (size_t k = 0; k < plan.outputs.size(); ++k)
+  for (size_t k = 0; k < engine->plan().outputs.size(); ++k)
     outputs.push_back(LATHE_TRY(session->output(static_cast<int>(k))));
   return outputs;
 }
@@ -68,9 +74,21 @@ Result<std::vector<HostTensor>> network_inputs(const Plan& plan, const Stage& st
 
 }  // namespace
 
-Status certify(Plan& plan, const Plan& unfused, const Stage& stage) {
+Result<Opened> open_prepared(const Plan& plan, const Stage& stage) {
+  Opened engine = LATHE_TRY(LoadedEngine::open(plan, devices_of(stage)));
+  auto session = LATHE_TRY(session_of(engine, stage));
+  for (size_t k = 0; k < plan.inputs.size(); ++k) {
+    const TensorType& t = tensor(plan, plan.inputs[k].tensor).type;
+    LATHE_TRY(session->set_shape(static_cast<int>(k), LATHE_TRY(t.shape.evaluate(stage.point))));
+  }
+  LATHE_TRY(session->device_memory_bytes());
+  return engine;
+}
+
+Status certify(Plan& plan, const Opened& engine, const Plan& unfused, const Stage& stage) {
   const std::vector<HostTensor> inputs = LATHE_TRY(network_inputs(plan, stage));
-  Result<std::vector<HostTensor>> want = run_plan(unfused, stage, inputs);
+  const Opened chain = LATHE_TRY(LoadedEngine::open(unfused, devices_of(stage), {}, engine.get()));
+  Result<std::vector<HostTensor>> want = run(chain, stage, inputs);
   // A network may refuse made-up values (an index that is out of range): then nothing is certified
   // of the whole, and of the steps what the tuner found.
   if (!want.ok() && want.status().code() == Code::InvalidInput) {
@@ -78,7 +96,7 @@ Status certify(Plan& plan, const Plan& unfused, const Stage& stage) {
     return {};
   }
   if (!want.ok()) return std::move(want).status();
-  const std::vector<HostTensor> got = LATHE_TRY(run_plan(plan, stage, inputs));
+  const std::vector<HostTensor> got = LATHE_TRY(run(engine, stage, inputs));
   for (size_t k = 0; k < got.size(); ++k) {
     plan.end_to_end.push_back(is_computable(got[k].dtype()) ? relative_error(got[k], (*want)[k])
                                                             : 0);

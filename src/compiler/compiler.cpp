@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/stopwatch.h"
 #include "compiler/stages.h"
 #include "engine/plugins.h"
 #include "passes/pass.h"
@@ -119,8 +120,8 @@ void warn_of_noise(Tuner::Noise noise) {
 
 }  // namespace
 
-Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& cache,
-                     const CompileOptions& options, const Progress& progress) {
+Result<CompileResult> compile(Graph graph, const CompileDevices& devices, TimingCache& cache,
+                              const CompileOptions& options, const Progress& progress) {
   const auto nodes = static_cast<int>(graph.node_count());
   if (progress.budget != nullptr) LATHE_TRY(progress.budget->charge_nodes(nodes));
   LATHE_TRY(progress.tick("passes", 0));
@@ -147,14 +148,21 @@ Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& ca
   LATHE_TRY(run_stage(plan, stage, "tune", choose_tactics));
   warn_of_noise(tuner.noise());
   drop_unused(plan);
+  const auto [tuning, checking] = tuner.spent();
+  plan.tuning_seconds = tuning;
+  plan.checking_seconds = checking;
+  std::shared_ptr<LoadedEngine> engine;
   if (options.tuner.verify != Verify::Off) {
+    engine = LATHE_TRY(open_prepared(plan, stage));
+    const Stopwatch watch(plan.checking_seconds);
     const Plan chain = LATHE_TRY(unfused_chain(lowered, stage, cache));
     LATHE_TRY(progress.tick("certify", 0));
-    LATHE_TRY(certify(plan, chain, stage).at("certificate"));
+    LATHE_TRY(certify(plan, engine, chain, stage).at("certificate"));
+    engine->drop_unused_packs();
   }
   plan.graph = to_string(graph, /*full_tensors=*/false);
   LATHE_TRY(progress.tick("done", 1));
-  return plan;
+  return CompileResult{std::move(plan), std::move(engine)};
 }
 
 }  // namespace lathe

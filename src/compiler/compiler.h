@@ -10,6 +10,7 @@
 #include "device/device.h"
 #include "engine/plan.h"
 #include "graph/graph.h"
+#include "runtime/session.h"
 #include "tuner/tuner.h"
 
 namespace lathe {
@@ -41,7 +42,14 @@ struct CompileDevices {
   KernelCompiler* kernels = nullptr;  // null without a GPU
 };
 
-Result<Plan> compile(Graph graph, const CompileDevices& devices, TimingCache& cache,
-                     const CompileOptions& options, const Progress& progress);
+struct CompileResult {
+  Plan plan;
+  // Opened of the plan to certify it: whoever opens the plan may share its packed weights. Null
+  // where nothing was certified.
+  std::shared_ptr<LoadedEngine> certified;
+};
+
+Result<CompileResult> compile(Graph graph, const CompileDevices& devices, TimingCache& cache,
+                              const CompileOptions& options, const Progress& progress);
 
 }  // namespace lathe

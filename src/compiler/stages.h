@@ -47,7 +47,10 @@ Status place_parts(Plan& plan, const Stage& stage);
 void explain_neighbours(Plan& plan, bool fuse);
 // A tactic for each step.
 Status choose_tactics(Plan& plan, const Stage& stage);
-// The whole engine against the unfused FP32 chain on seeded inputs.
-Status certify(Plan& plan, const Plan& unfused, const Stage& stage);
+// The plan with its weights packed for the tuned sizes.
+Result<std::shared_ptr<LoadedEngine>> open_prepared(const Plan& plan, const Stage& stage);
+// The whole engine, opened of this plan, against the unfused FP32 chain on seeded inputs.
+Status certify(Plan& plan, const std::shared_ptr<LoadedEngine>& engine, const Plan& unfused,
+               const Stage& stage);
 
 }  // namespace lathe

@@ -82,7 +82,9 @@ struct Plan {
   std::vector<HostTensor> constants;
   std::vector<std::vector<std::byte>> blobs;
   int nodes_in_model = 0;
-  double build_seconds = 0;  // not stored: the same build gives the same bytes
+  // What the build spent on choosing tactics and on checking; not stored: the same build gives the
+  // same bytes.
+  double tuning_seconds = 0, checking_seconds = 0;
   // Whole engine against the unfused FP32 chain (or the reference): largest error over the largest
   // output, by output; empty when not verified.
   std::vector<double> end_to_end;

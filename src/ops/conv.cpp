@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Conv: the convolution of neural networks (a cross-correlation), grouped, with optional bias.
+#include <algorithm>
+
 #include "ops/axes.h"
 #include "ops/reference_util.h"
 #include "ops/window.h"
@@ -32,32 +34,91 @@ Status infer_conv(InferContext& c) {
   return {};
 }
 
-Status reference_conv(const RefArgs& a) {
-  const std::vector<int64_t> in = a.in[0].shape().sizes(), weight = a.in[1].shape().sizes();
-  const std::span<const int64_t> spatial = std::span(in).subspan(2);
-  const Window window = LATHE_TRY(window_of(a.op.attrs, Ints(weight.begin() + 2, weight.end())));
-  const int64_t plane = row_strides(in)[1], taps_of_kernel = row_strides(weight)[1];
-  const int64_t channels = weight[1], per_group = weight[0] / a.op.attrs.i("group");
-  const int64_t reads = a.box.elements() * channels * taps_of_kernel;
-  const Doubles x(a.in[0], reads), w(a.in[1], reads);
+// Sums one window's products after another; channels that see the same part of x side by side, so
+// that no addition waits for the one before.
+class WindowSums {
+ public:
+  WindowSums(const RefArgs& a, Window window)
+      : a_(a),
+        in_(a.in[0].shape().sizes()),
+        weight_(a.in[1].shape().sizes()),
+        window_(std::move(window)),
+        taps_of_kernel_(row_strides(weight_)[1]),
+        x_(a.in[0], reads()),
+        w_(a.in[1], reads()) {}
 
-  std::vector<Tap> taps;
-  for_each(a.box, [&](const int64_t* at, int64_t i) {
-    find_taps(window, spatial, at + 2, taps);
-    const int64_t n = at[0], m = at[1];
-    double sum = given(a, 2) ? a.in[2].get_f64(m) : 0;
-    double magnitude = std::abs(sum);
-    for (int64_t c = 0; c < channels; ++c) {
-      const int64_t x0 = (n * in[1] + m / per_group * channels + c) * plane;
-      const int64_t w0 = (m * channels + c) * taps_of_kernel;
-      for (const Tap& t : taps) {
-        const double term = x[x0 + t.input] * w[w0 + t.kernel];
-        sum += term;
-        magnitude += std::abs(term);
+  void run() {
+    const Box& box = a_.box;
+    const Box places{{box.begin.begin() + 2, box.begin.end()},
+                     {box.end.begin() + 2, box.end.end()}};
+    const int64_t rows = box.end[1] - box.begin[1], size = places.elements();
+    const int64_t per_group = weight_[0] / a_.op.attrs.i("group");
+    for_each(places, [&](const int64_t* place, int64_t k) {
+      find_taps(window_, std::span(in_).subspan(2), place, taps_);
+      for (int64_t n = box.begin[0]; n < box.end[0]; ++n) {
+        for (int64_t m = box.begin[1], next = m; m < box.end[1]; m = next) {
+          next = std::min(box.end[1], (m / per_group + 1) * per_group);
+          look(n, m / per_group);
+          sum_channels(m, next, ((n - box.begin[0]) * rows + m - box.begin[1]) * size + k, size);
+        }
+      }
+    });
+  }
+
+ private:
+  int64_t reads() const { return a_.box.elements() * weight_[1] * taps_of_kernel_; }
+
+  // Takes what the window sees of a group's channels.
+  void look(int64_t n, int64_t group) {
+    const int64_t plane = row_strides(in_)[1];
+    seen_.clear(), kernel_at_.clear();
+    for (int64_t c = 0; c < weight_[1]; ++c) {
+      const int64_t x0 = (n * in_[1] + group * weight_[1] + c) * plane;
+      for (const Tap& t : taps_) {
+        seen_.push_back(x_[x0 + t.input]);
+        kernel_at_.push_back(c * taps_of_kernel_ + t.kernel);
       }
     }
-    put(a, i, sum, magnitude);
-  });
+  }
+
+  // Output channels [m, end) of one group, written from `at` on, `step` apart.
+  void sum_channels(int64_t m, int64_t end, int64_t at, int64_t step) {
+    for (; m + 4 <= end; m += 4, at += 4 * step) sum<4>(m, at, step);
+    for (; m < end; ++m, at += step) sum<1>(m, at, step);
+  }
+
+  template <int kChannels>
+  void sum(int64_t m, int64_t at, int64_t step) {
+    const int64_t kernel = weight_[1] * taps_of_kernel_;
+    double sum[kChannels], magnitude[kChannels];
+    for (int j = 0; j < kChannels; ++j) {
+      sum[j] = given(a_, 2) ? a_.in[2].get_f64(m + j) : 0;
+      magnitude[j] = std::abs(sum[j]);
+    }
+    for (size_t k = 0; k < seen_.size(); ++k) {
+      for (int j = 0; j < kChannels; ++j) {
+        const double term = seen_[k] * w_[(m + j) * kernel + kernel_at_[k]];
+        sum[j] += term;
+        magnitude[j] += std::abs(term);
+      }
+    }
+    for (int j = 0; j < kChannels; ++j) put(a_, at + j * step, sum[j], magnitude[j]);
+  }
+
+  const RefArgs& a_;
+  const std::vector<int64_t> in_, weight_;
+  const Window window_;
+  const int64_t taps_of_kernel_;
+  const Doubles x_, w_;
+  std::vector<Tap> taps_;
+  std::vector<double> seen_;
+  std::vector<int64_t> kernel_at_;
+};
+
+Status reference_conv(const RefArgs& a) {
+  const std::vector<int64_t> weight = a.in[1].shape().sizes();
+  if (a.box.elements() == 0) return {};
+  WindowSums(a, LATHE_TRY(window_of(a.op.attrs, Ints(weight.begin() + 2, weight.end())))).run();
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "base/parallel.h"
 #include "ops/expr_eval.h"
 #include "ops/op_common.h"
 
@@ -15,7 +16,7 @@ ScalarBits load(DType type, const std::byte* base, int64_t index) {
     std::memcpy(&value, base + index * static_cast<int64_t>(sizeof(T)), sizeof(T));
     ScalarBits out;
     if constexpr (std::is_integral_v<T>) {
-      out.i = static_cast<int64_t>(value);
+      out.i = static_cast<int64_t>(value);  // NOLINT(bugprone-signed-char-misuse): a number
     } else {
       out.f = static_cast<double>(static_cast<std::conditional_t<sizeof(T) == 2, float, T>>(value));
     }
@@ -88,13 +89,14 @@ Status check_sources(const Expr& expr, std::span<const ElementSource> inputs) {
   return {};
 }
 
-// Runs the expression at one place after another; holds what is written where.
+// Runs the expression at one place of `box` after another; holds what is written where.
 class Runner {
  public:
-  Runner(const Expr& expr, std::vector<Cursor> cursors, std::span<HostTensor> out,
-         HostTensor* magnitude)
+  Runner(const Expr& expr, const std::vector<Cursor>& cursors, const Box& box,
+         std::span<HostTensor> out, HostTensor* magnitude)
       : evaluator_(expr),
-        cursors_(std::move(cursors)),
+        cursors_(cursors),
+        box_(box),
         in_(cursors_.size()),
         in_errors_(cursors_.size()),
         out_(expr.outputs().size()),
@@ -108,9 +110,11 @@ class Runner {
     if (magnitude != nullptr) magnitude_ = magnitude->mutable_span<double>().data();
   }
 
-  void run(const Box& box) {
-    for_each(box, [&](const int64_t* c, int64_t at) {
-      for (size_t k = 0; k < cursors_.size(); ++k) read(k, c, box);
+  // A part of the box whose results begin at `first`.
+  void run(const Box& part, int64_t first) {
+    for_each(part, [&](const int64_t* c, int64_t n) {
+      const int64_t at = first + n;
+      for (size_t k = 0; k < cursors_.size(); ++k) read(k, c);
       if (magnitude_ == nullptr) {
         evaluator_.run(in_.data(), out_.data());
       } else {
@@ -122,16 +126,17 @@ class Runner {
   }
 
  private:
-  void read(size_t k, const int64_t* coordinates, const Box& box) {
+  void read(size_t k, const int64_t* coordinates) {
     const Cursor& c = cursors_[k];
     if (c.data == nullptr) return;
-    int64_t index = c.at(coordinates, box);
+    int64_t index = c.at(coordinates, box_);
     in_[k] = load(c.type, c.data, index);
     if (c.errors != nullptr) in_errors_[k] = c.errors[index];
   }
 
   ExprEvaluator evaluator_;
-  std::vector<Cursor> cursors_;
+  const std::vector<Cursor>& cursors_;
+  const Box& box_;
   std::vector<ScalarBits> in_;
   std::vector<double> in_errors_;
   std::vector<ScalarBits> out_;
@@ -153,7 +158,17 @@ Status apply(const Expr& expr, std::span<const ElementSource> inputs, const Shap
     bool read = expr.reads(static_cast<int>(k));
     cursors.push_back(read ? cursor(inputs[k], whole, box) : Cursor{});
   }
-  Runner(expr, std::move(cursors), out, magnitude).run(box);
+  for (HostTensor& t : out) (void)t.mutable_bytes();  // their own before threads write there
+  if (magnitude != nullptr) (void)magnitude->mutable_bytes();
+  const std::vector<Box> parts = box.split(thread_count());
+  parallel_for(static_cast<int64_t>(parts.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      int64_t first = 0;
+      for (int64_t before = 0; before < k; ++before)
+        first += parts[static_cast<size_t>(before)].elements();
+      Runner(expr, cursors, box, out, magnitude).run(parts[static_cast<size_t>(k)], first);
+    }
+  });
   return {};
 }
 

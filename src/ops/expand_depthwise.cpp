@@ -65,12 +65,27 @@ class Expanded {
         expr_(a.op.attrs.expr("expr")),
         shape_(a.in[kX].shape().sizes()),
         plane_(row_strides(shape_)[1]),
-        unit_(unit_roundoff(a.in[kX].dtype())) {}
+        unit_(unit_roundoff(a.in[kX].dtype())),
+        channels_(a.in[kExpand].shape().sizes()[0]),
+        kept_(static_cast<size_t>(plane_)),
+        of_channel_(static_cast<size_t>(plane_), -1) {}
 
   struct Value {
     double value, magnitude;
   };
+  // Windows overlap: what was computed for the last channel asked for is kept.
   Value at(int64_t n, int64_t m, int64_t place) {
+    const int64_t channel = n * channels_ + m;
+    const auto k = static_cast<size_t>(place);
+    if (of_channel_[k] != channel) {
+      of_channel_[k] = channel;
+      kept_[k] = compute(n, m, place);
+    }
+    return kept_[k];
+  }
+
+ private:
+  Value compute(int64_t n, int64_t m, int64_t place) {
     double sum = given(a_, kExpandBias) ? a_.in[kExpandBias].get_f64(m) : 0;
     double magnitude = std::abs(sum);
     for (int64_t c = 0; c < shape_[1]; ++c) {
@@ -85,13 +100,15 @@ class Expanded {
     return {out.f, std::abs(out.f) + error / unit_};
   }
 
- private:
   const RefArgs& a_;
   const Doubles &x_, &w_;
   ExprEvaluator expr_;
   std::vector<int64_t> shape_;
   int64_t plane_;
   double unit_;
+  int64_t channels_;
+  std::vector<Value> kept_;  // by place
+  std::vector<int64_t> of_channel_;
 };
 
 Status reference_expand_depthwise(const RefArgs& a) {

@@ -97,6 +97,9 @@ struct Box {
   static Box whole(const Shape& concrete);
   int64_t elements() const;
   bool is_whole(const Shape& concrete) const;
+  // Cut across the first dimension that it is longer than one along, into `parts` of equal size,
+  // fewer where that is too short: neighbours in the box-shaped tensor.
+  std::vector<Box> split(int64_t parts) const;
 };
 // Calls f(const int64_t* coordinates, int64_t at) for each element of the box in row-major order;
 // `at` counts from 0 and is the element's place in the box-shaped output tensor.
@@ -193,6 +196,10 @@ struct BoxResult {
 };
 Result<BoxResult> run_reference_box(const OpInstance& op, std::span<const HostTensor> in,
                                     const Box& box);
+// Several boxes, by several threads: what they share is computed once.
+Result<std::vector<BoxResult>> run_reference_boxes(const OpInstance& op,
+                                                   std::span<const HostTensor> in,
+                                                   std::span<const Box> boxes);
 Cost cost_of(const OpInstance& op);
 bool has_reference(const OpInstance& op);
 // The factor k of its operator's tolerance, or the instance's own.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/parallel.h"
 #include "ops/elementwise.h"
 #include "ops/op.h"
 #include "ops/op_common.h"
@@ -150,11 +151,9 @@ Result<std::vector<HostTensor>> run_whole(const OpInstance& op, std::span<const 
   return out;
 }
 
-Result<BoxResult> run_box(const OpInstance& op, std::span<const HostTensor> in, const Box& box) {
-  LATHE_TRY(check_inputs(op, in));
-  LATHE_TRY(check_box(box, op.out[0].shape));
-  OpInstance anchor = anchor_of(op);
-  std::vector<HostTensor> anchor_in = LATHE_TRY(run_prologues(op, in));
+Result<BoxResult> run_box(const OpInstance& op, const OpInstance& anchor,
+                          std::span<const HostTensor> in, const std::vector<HostTensor>& anchor_in,
+                          const Box& box) {
   bool boxes = (op.def->flags & kBoxes) != 0;
   Box computed = boxes ? box : Box::whole(anchor.out[0].shape);
   AnchorResult result = LATHE_TRY(run_anchor(anchor, anchor_in, computed, true));
@@ -170,6 +169,23 @@ Result<BoxResult> run_box(const OpInstance& op, std::span<const HostTensor> in, 
   out.value = LATHE_TRY(HostTensor::make({op.out[0].dtype, shape}));
   out.magnitude = LATHE_TRY(HostTensor::zeros({DType::F64, shape}));
   LATHE_TRY(run_epilogue(op, in, anchor_in, result, box, {&out.value, 1}, &out.magnitude));
+  return out;
+}
+
+Result<std::vector<BoxResult>> run_boxes(const OpInstance& op, std::span<const HostTensor> in,
+                                         std::span<const Box> boxes) {
+  LATHE_TRY(check_inputs(op, in));
+  for (const Box& box : boxes) LATHE_TRY(check_box(box, op.out[0].shape));
+  const OpInstance anchor = anchor_of(op);
+  const std::vector<HostTensor> anchor_in = LATHE_TRY(run_prologues(op, in));
+  std::vector<Result<BoxResult>> results(boxes.size(), internal("not run"));
+  parallel_for(static_cast<int64_t>(boxes.size()), 1, [&](int64_t begin, int64_t end) {
+    for (auto b = static_cast<size_t>(begin); b < static_cast<size_t>(end); ++b)
+      results[b] = run_box(op, anchor, in, anchor_in, boxes[b]);
+  });
+  std::vector<BoxResult> out;
+  out.reserve(results.size());
+  for (Result<BoxResult>& r : results) out.push_back(LATHE_TRY(std::move(r)));
   return out;
 }
 
@@ -194,7 +210,14 @@ Result<std::vector<HostTensor>> run_reference(const OpInstance& op,
 
 Result<BoxResult> run_reference_box(const OpInstance& op, std::span<const HostTensor> in,
                                     const Box& box) {
-  Result<BoxResult> out = run_box(op, in, box);
+  std::vector<BoxResult> out = LATHE_TRY(run_reference_boxes(op, in, {&box, 1}));
+  return std::move(out[0]);
+}
+
+Result<std::vector<BoxResult>> run_reference_boxes(const OpInstance& op,
+                                                   std::span<const HostTensor> in,
+                                                   std::span<const Box> boxes) {
+  Result<std::vector<BoxResult>> out = run_boxes(op, in, boxes);
   if (!out.ok()) return std::move(out).status().at(op.def->name);
   return out;
 }

@@ -8,12 +8,14 @@
 
 namespace lathe {
 
-// Packed weights by key, made once.
+// Packed weights by key, made once. The keys name constants by their place in memory, so every
+// user keeps its constants alive as long as the others last.
 class SharedPacks : public PackCache {
  public:
   Result<std::shared_ptr<void>> get(const std::string& key,
                                     Result<std::shared_ptr<void>> (*make)(void*),
                                     void* state) override;
+  void drop_unused();
 
  private:
   std::mutex mutex_;
@@ -29,6 +31,7 @@ struct LoadedEngine::State {
   Plan plan;
   Devices devices;
   Release release;
+  std::shared_ptr<SharedPacks> packs = std::make_shared<SharedPacks>();
 
   Device& device_of(const Step& step) const { return step.on_host ? *devices.host : *devices.main; }
 
@@ -54,7 +57,6 @@ struct LoadedEngine::State {
   void drop_oldest();
 
   std::mutex mutex_;
-  SharedPacks packs_;
   std::map<std::string, Kept> prepared_;
   uint64_t clock_ = 0;
   std::map<int32_t, std::unique_ptr<Memory>> uploaded_;

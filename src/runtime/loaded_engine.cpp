@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <set>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/parallel.h"
 #include "runtime/engine_state.h"
@@ -16,6 +17,11 @@ Result<std::shared_ptr<void>> SharedPacks::get(const std::string& key,
   std::shared_ptr<void> made = LATHE_TRY(make(state));
   packs_.emplace(key, made);
   return made;
+}
+
+void SharedPacks::drop_unused() {
+  std::lock_guard lock(mutex_);
+  std::erase_if(packs_, [](const auto& pack) { return pack.second.use_count() == 1; });
 }
 
 Result<PreparedStep> LoadedEngine::State::prepare(int step, const OpInstance& concrete,
@@ -42,6 +48,13 @@ void LoadedEngine::State::drop_oldest() {
   if (oldest != prepared_.end()) prepared_.erase(oldest);
 }
 
+// What a pack of this constant is known by: its bytes' place, and its type, since tensors of
+// several types may share bytes.
+static uint64_t identity_of(const HostTensor& constant) {
+  const auto place = reinterpret_cast<uintptr_t>(constant.bytes().data());
+  return hash64(constant.type().to_string(), place);
+}
+
 Result<PreparedStep> LoadedEngine::State::load(int index, const OpInstance& concrete, int threads) {
   const Step& step = plan.steps[static_cast<size_t>(index)];
   Device& device = device_of(step);
@@ -52,7 +65,7 @@ Result<PreparedStep> LoadedEngine::State::load(int index, const OpInstance& conc
     const int32_t c = plan.tensors[static_cast<size_t>(step.in[k])].constant;
     if (c < 0) continue;
     constants[k] = plan.constants[static_cast<size_t>(c)];
-    ids[k] = static_cast<uint64_t>(c) + 1;
+    ids[k] = identity_of(constants[k]);
   }
   ThreadScope scope(threads);
   std::string reasons;
@@ -60,7 +73,7 @@ Result<PreparedStep> LoadedEngine::State::load(int index, const OpInstance& conc
                         std::span<const std::byte> blob) -> Result<PreparedStep> {
     if (Support s = t.supports(concrete, device.info()); !s) return unsupported("{}", s.why);
     std::unique_ptr<Prepared> p =
-        LATHE_TRY(t.load({concrete, config, blob, constants, device, packs_, ids}));
+        LATHE_TRY(t.load({concrete, config, blob, constants, device, *packs, ids}));
     release_packed(*p, constants);
     return PreparedStep{std::move(p), &t};
   };
@@ -137,19 +150,22 @@ int64_t LoadedEngine::State::weight_bytes() {
 }
 
 Result<std::shared_ptr<LoadedEngine>> LoadedEngine::open(Plan plan, Devices devices,
-                                                         Release release) {
+                                                         Release release,
+                                                         const LoadedEngine* shared) {
   LATHE_TRY(verify(plan));
   auto engine = std::make_shared<LoadedEngine>();
   engine->state_ = std::make_unique<State>();
   engine->state_->plan = std::move(plan);
   engine->state_->devices = devices;
   engine->state_->release = std::move(release);
+  if (shared != nullptr) engine->state_->packs = shared->state_->packs;
   return engine;
 }
 
 LoadedEngine::LoadedEngine() = default;
 LoadedEngine::~LoadedEngine() = default;
 const Plan& LoadedEngine::plan() const { return state_->plan; }
+void LoadedEngine::drop_unused_packs() { state_->packs->drop_unused(); }
 int64_t LoadedEngine::weight_bytes() const { return state_->weight_bytes(); }
 
 }  // namespace lathe

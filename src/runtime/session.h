@@ -32,13 +32,18 @@ class LoadedEngine {
   // `release`: gives back the pages of a mapped file under constants that were packed or uploaded
   // (they fault in again when another shape needs them); null: constants are ordinary memory.
   using Release = std::function<void(std::span<const std::byte> range)>;
+  // `shared`: an engine whose packed weights this one takes where their constants are the same
+  // memory; null: none.
   static Result<std::shared_ptr<LoadedEngine>> open(Plan plan, Devices devices,
-                                                    Release release = {});
+                                                    Release release = {},
+                                                    const LoadedEngine* shared = nullptr);
   LoadedEngine();
   ~LoadedEngine();
   const Plan& plan() const;
   // Bytes of weights that runs read: packed, uploaded, or as the engine holds them.
   int64_t weight_bytes() const;
+  // Frees packed weights that only engines read that are closed by now.
+  void drop_unused_packs();
   struct State;  // engine_state.h
 
  private:

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/parallel.h"
+#include "base/stopwatch.h"
 #include "tuner/tuner_state.h"
 
 namespace lathe {
@@ -106,6 +107,7 @@ Result<size_t> Tuner::fastest(std::span<const Chain> candidates, std::vector<dou
 
 Result<std::vector<double>> Tuner::race_chains(std::span<const Chain> candidates) {
   State& s = *state_;
+  const Stopwatch watch(s.seconds);
   std::vector<LoadedChain> loaded(candidates.size());
   for (size_t n = 0; n < candidates.size(); ++n) {
     LoadedChain& chain = loaded[n];
@@ -135,7 +137,10 @@ Result<std::vector<double>> Tuner::race_chains(std::span<const Chain> candidates
   LATHE_TRY(s.run_race(racers, cold));
   std::vector<double> seconds;
   seconds.reserve(racers.size());
-  for (const Racer& r : racers) seconds.push_back(r.seconds);
+  for (Racer& r : racers) {
+    LATHE_TRY(std::move(r.failed));
+    seconds.push_back(r.seconds);
+  }
   return seconds;
 }
 

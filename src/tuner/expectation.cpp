@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the reference says about an instance, and how near a candidate must come.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "base/parallel.h"
@@ -22,34 +23,64 @@ double accumulation_roundoff(const OpInstance& op, DType out) {
   return eps;
 }
 
+// A box of about so many elements: at the beginning or end of the dimensions that `corner` names
+// (bit d: at the end), as long in one as in another.
+Box corner_box(std::span<const int64_t> sizes, std::span<const size_t> dims, unsigned corner,
+               int64_t elements) {
+  Box box{std::vector<int64_t>(sizes.size(), 0), std::vector<int64_t>(sizes.size(), 1)};
+  for (size_t k = dims.size(); k-- > 0;) {
+    const auto side = std::pow(static_cast<double>(elements), 1.0 / static_cast<double>(k + 1));
+    const int64_t size = sizes[dims[k]];
+    const int64_t length = std::clamp<int64_t>(std::llround(side), 1, size);
+    box.begin[dims[k]] = (corner >> k & 1) != 0 ? size - length : 0;
+    box.end[dims[k]] = box.begin[dims[k]] + length;
+    elements = std::max<int64_t>(1, elements / length);
+  }
+  return box;
+}
+
+// A box anywhere: long in the trailing dimensions, or in the leading ones.
+Box random_box(std::span<const int64_t> sizes, bool trailing, int64_t elements, Random& random) {
+  Box box{std::vector<int64_t>(sizes.size(), 0), std::vector<int64_t>(sizes.size(), 1)};
+  for (size_t d = sizes.size(); d-- > 0;) {
+    const size_t axis = trailing ? d : sizes.size() - 1 - d;
+    const int64_t most = trailing ? elements : std::min<int64_t>(elements, 16);
+    const int64_t length = std::min(sizes[axis], std::max<int64_t>(1, most));
+    box.begin[axis] = random.integer(0, sizes[axis] - length);
+    box.end[axis] = box.begin[axis] + length;
+    elements = std::max<int64_t>(1, elements / length);
+  }
+  return box;
+}
+
+// Every corner of the last three dimensions, since kernels go wrong where blocks end, and some
+// boxes anywhere.
 std::vector<Box> sample_boxes(const OpInstance& op, uint64_t seed) {
+  constexpr double kWork = 3e5;  // scalar operations a box: a third of a millisecond
+  constexpr int kRandom = 4, kCornersPerBox = 4;
   const std::vector<int64_t> sizes = op.out[0].shape.sizes();
   const double per_element =
       cost_of(op).flops / std::max<double>(1, static_cast<double>(op.out[0].shape.elements()));
-  const double kWork = 5e5;  // scalar operations a box: half a millisecond
-  const auto target =
-      static_cast<int64_t>(std::max(4.0, std::min(1024.0, kWork / std::max(1.0, per_element))));
+  const auto elements =
+      static_cast<int64_t>(std::clamp(kWork / std::max(1.0, per_element), 4.0, 1024.0));
+  std::vector<size_t> dims;
+  for (size_t d = sizes.size(); d-- > 0 && dims.size() < 3;) {
+    if (sizes[d] > 1) dims.push_back(d);
+  }
   Random random(seed ^ 0x5bd1e995u);
   std::vector<Box> boxes;
-  for (int b = 0; b < 6; ++b) {
-    Box box;
-    box.begin.assign(sizes.size(), 0);
-    box.end = sizes;
-    int64_t room = target;
-    for (size_t d = sizes.size(); d-- > 0;) {
-      // The first box is the first corner, the second the last one, the others fall anywhere; odd
-      // ones are long in the leading dimensions, even ones in the trailing.
-      const size_t axis = b % 2 == 0 ? d : sizes.size() - 1 - d;
-      const int64_t length = std::min(
-          sizes[axis], std::max<int64_t>(1, b % 2 == 0 ? room : std::min<int64_t>(room, 16)));
-      const int64_t free = sizes[axis] - length;
-      const int64_t at = b == 0 ? 0 : b == 1 ? free : random.integer(0, free);
-      box.begin[axis] = at;
-      box.end[axis] = at + length;
-      room = std::max<int64_t>(1, room / length);
+  for (unsigned corner = 0; corner < 1u << dims.size(); ++corner) {
+    boxes.push_back(
+        corner_box(sizes, dims, corner, std::max<int64_t>(4, elements / kCornersPerBox)));
+    // Of the dimensions before those, the first and the last.
+    for (size_t d = 0; d + 1 < sizes.size() && std::popcount(corner) % 2 != 0; ++d) {
+      if (std::find(dims.begin(), dims.end(), d) != dims.end()) continue;
+      boxes.back().begin[d] = sizes[d] - 1;
+      boxes.back().end[d] = sizes[d];
     }
-    boxes.push_back(std::move(box));
   }
+  for (int k = 0; k < kRandom; ++k)
+    boxes.push_back(random_box(sizes, k % 2 == 0, elements, random));
   return boxes;
 }
 
@@ -129,7 +160,7 @@ Result<Expectation> Expectation::make(const OpInstance& op, std::span<const Host
                                       uint64_t seed, bool whole) {
   constexpr double kCheapFlops = 4e6;
   Expectation e;
-  const bool small = op.out[0].shape.elements() <= 65536 && cost_of(op).flops <= kCheapFlops;
+  const bool small = op.out[0].shape.elements() <= 32768 && cost_of(op).flops <= kCheapFlops;
   if (op.out[0].shape.elements() == 0) return e;
   if (!computes_boxes(op)) {
     std::vector<HostTensor> values = LATHE_TRY(run_reference(op, inputs));
@@ -140,16 +171,12 @@ Result<Expectation> Expectation::make(const OpInstance& op, std::span<const Host
     return e;
   }
   const std::vector<Box> boxes =
-      whole || small ? std::vector{Box::whole(op.out[0].shape)} : sample_boxes(op, seed);
+      whole || small ? Box::whole(op.out[0].shape).split(thread_count()) : sample_boxes(op, seed);
   for (size_t k = 0; k < op.out.size(); ++k) {
-    const OpInstance one = with_output(op, k);
-    std::vector<Result<BoxResult>> results(boxes.size(), internal("not run"));
-    parallel_for(static_cast<int64_t>(boxes.size()), 1, [&](int64_t begin, int64_t end) {
-      for (auto b = static_cast<size_t>(begin); b < static_cast<size_t>(end); ++b)
-        results[b] = run_reference_box(one, inputs, boxes[b]);
-    });
+    std::vector<BoxResult> results =
+        LATHE_TRY(run_reference_boxes(with_output(op, k), inputs, boxes));
     for (size_t b = 0; b < boxes.size(); ++b) {
-      BoxResult r = LATHE_TRY(std::move(results[b]));
+      BoxResult& r = results[b];
       e.parts_.push_back({k, boxes[b], std::move(r.value), std::move(r.magnitude)});
     }
   }
@@ -177,36 +204,46 @@ double Expectation::Part::allowed(const OpInstance& op, int64_t at, double want,
                              unit_roundoff(type) * (std::abs(want) + largest));
 }
 
+Status Expectation::Part::compare(const OpInstance& op, const HostTensor& got, double roundoff,
+                                  Certificate& into) const {
+  if (!has_numbers(got.dtype())) return compare_bytes(value, got);
+  double largest = 0;
+  for (int64_t i = 0; i < value.elements(); ++i) {
+    const double v = std::abs(value.get_f64(i));
+    if (std::isfinite(v)) largest = std::max(largest, v);
+  }
+  Status wrong;
+  const ElementPlaces places(got.type());
+  for_each(box, [&](const int64_t* c, int64_t at) {
+    if (!wrong.ok()) return;
+    const double want = value.get_f64(at);
+    const double have = load_f64(got.dtype(), got.bytes().data(), places.of(c));
+    ++into.elements;
+    if (want == have || (std::isnan(want) && std::isnan(have))) return;
+    const double error = std::abs(have - want);
+    const double bound = allowed(op, at, want, largest, roundoff);
+    if (largest > 0) into.max_error = std::max(into.max_error, error / largest);
+    if (bound > 0) into.bound_used = std::max(into.bound_used, error / bound);
+    if (error <= bound) return;
+    wrong = internal("element {} of result {} is {}, the reference says {} (allowed {:.3g})",
+                     linear_index(c, got.shape()), output, have, want, bound);
+  });
+  return wrong;
+}
+
 Status Expectation::compare(const OpInstance& op, std::span<const HostTensor> outputs,
                             Certificate& into, double operand_roundoff) const {
-  for (const Part& part : parts_) {
-    const HostTensor& got = outputs[part.output];
-    if (!has_numbers(got.dtype())) {
-      LATHE_TRY(compare_bytes(part.value, got));
-      continue;
-    }
-    double largest = 0;
-    for (int64_t i = 0; i < part.value.elements(); ++i) {
-      const double v = std::abs(part.value.get_f64(i));
-      if (std::isfinite(v)) largest = std::max(largest, v);
-    }
-    Status wrong;
-    const ElementPlaces places(got.type());
-    for_each(part.box, [&](const int64_t* c, int64_t at) {
-      if (!wrong.ok()) return;
-      const double want = part.value.get_f64(at);
-      const double have = load_f64(got.dtype(), got.bytes().data(), places.of(c));
-      ++into.elements;
-      if (want == have || (std::isnan(want) && std::isnan(have))) return;
-      const double error = std::abs(have - want);
-      const double allowed = part.allowed(op, at, want, largest, operand_roundoff);
-      if (largest > 0) into.max_error = std::max(into.max_error, error / largest);
-      if (allowed > 0) into.bound_used = std::max(into.bound_used, error / allowed);
-      if (error <= allowed) return;
-      wrong = internal("element {} of result {} is {}, the reference says {} (allowed {:.3g})",
-                       linear_index(c, got.shape()), part.output, have, want, allowed);
-    });
-    LATHE_TRY(wrong);
+  std::vector<Status> wrong(parts_.size());
+  std::vector<Certificate> found(parts_.size());
+  parallel_for(static_cast<int64_t>(parts_.size()), 1, [&](int64_t begin, int64_t end) {
+    for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k)
+      wrong[k] = parts_[k].compare(op, outputs[parts_[k].output], operand_roundoff, found[k]);
+  });
+  for (size_t k = 0; k < parts_.size(); ++k) {
+    into.elements += found[k].elements;
+    into.max_error = std::max(into.max_error, found[k].max_error);
+    into.bound_used = std::max(into.bound_used, found[k].bound_used);
+    LATHE_TRY(std::move(wrong[k]));
   }
   into.checked = true;
   return {};

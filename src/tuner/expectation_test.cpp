@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How near a candidate must come that may round its operands to TF32.
+// What the reference is asked for of a large operation, and how near a candidate must come that may
+// round its operands to TF32.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -38,6 +39,96 @@ Status compare(int bits, const Config& config) {
   return expected.compare(op, *run_reference(op, narrow), certificate,
                           operand_roundoff(op, config));
 }
+
+OpInstance convolution() {
+  Result<Inferred> op = infer(
+      *find_op("Conv"), {{DType::F32, Shape{2, 16, 45, 51}}, {DType::F32, Shape{19, 16, 3, 3}}},
+      Attrs()
+          .set("strides", Ints{1, 1})
+          .set("dilations", Ints{1, 1})
+          .set("pads", Ints{1, 1, 1, 1}));
+  LATHE_CHECK(op.ok());
+  return op->op;
+}
+OpInstance large_product() {
+  Result<Inferred> op = infer(
+      *find_op("MatMul"), {{DType::F32, Shape{333, 100}}, {DType::F32, Shape{100, 257}}}, Attrs());
+  LATHE_CHECK(op.ok());
+  return op->op;
+}
+OpInstance large_sum() {
+  const TensorType x{DType::F32, Shape{3, 2, 130, 131}};
+  Result<Inferred> op = infer(*find_op("Pointwise"), {x, x},
+                              Attrs().set("expr", *Expr::parse("(a:f32, b:f32) -> add(a, b)")));
+  LATHE_CHECK(op.ok());
+  return op->op;
+}
+
+// Large operations are compared on boxes; what a kernel gets wrong at the end of its blocks is
+// among them, wherever blocks end together.
+class SampledBoxes : public testing::TestWithParam<OpInstance (*)()> {
+ protected:
+  SampledBoxes()
+      : op(GetParam()()),
+        inputs(*make_inputs(op, {}, 7)),
+        right(*run_reference(op, inputs)),
+        expected(*Expectation::make(op, inputs, 7, false)) {}
+
+  // Whether it is noticed that the elements of this box hold their right neighbours' values.
+  bool notices(const Box& wrong) const {
+    std::vector<HostTensor> out = right;
+    const Shape& shape = out[0].shape();
+    for_each(wrong, [&](const int64_t* c, int64_t) {
+      int64_t at = 0;
+      for (int d = 0; d < shape.rank(); ++d) at = at * shape[d].value() + c[d];
+      out[0].set_f64(at, right[0].get_f64((at + 1) % right[0].elements()));
+    });
+    Certificate certificate;
+    return !expected.compare(op, out, certificate).ok();
+  }
+  Status all_right(Certificate& certificate) const {
+    return expected.compare(op, right, certificate);
+  }
+
+  OpInstance op;
+  std::vector<HostTensor> inputs, right;
+  Expectation expected;
+};
+
+TEST_P(SampledBoxes, AreFew) {
+  Certificate certificate;
+  EXPECT_TRUE(all_right(certificate).ok());
+  EXPECT_GT(certificate.elements, 100);
+  EXPECT_LT(certificate.elements, right[0].elements() / 4);
+}
+
+TEST_P(SampledBoxes, HoldTheElementInEveryCorner) {
+  const std::vector<int64_t> sizes = op.out[0].shape.sizes();
+  const size_t rank = sizes.size(), first = rank > 3 ? rank - 3 : 0;
+  for (unsigned corner = 0; corner < 1u << (rank - first); ++corner) {
+    Box one = Box::whole(op.out[0].shape);
+    for (size_t d = first; d < rank; ++d) {
+      one.begin[d] = (corner >> (d - first) & 1) != 0 ? sizes[d] - 1 : 0;
+      one.end[d] = one.begin[d] + 1;
+    }
+    EXPECT_TRUE(notices(one)) << "corner " << corner;
+  }
+}
+
+TEST_P(SampledBoxes, HoldPartOfEveryFirstAndLastSlice) {
+  const std::vector<int64_t> sizes = op.out[0].shape.sizes();
+  for (size_t d = 0; d < sizes.size(); ++d) {
+    for (const int64_t at : {int64_t{0}, sizes[d] - 1}) {
+      Box slice = Box::whole(op.out[0].shape);
+      slice.begin[d] = at;
+      slice.end[d] = at + 1;
+      EXPECT_TRUE(notices(slice)) << "dimension " << d << " at " << at;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Operators, SampledBoxes,
+                         testing::Values(convolution, large_product, large_sum));
 
 TEST(Tf32, IsAllowedToTheConfigThatSaysSo) {
   EXPECT_TRUE(compare(10, "candidate=2 tf32=1").ok());

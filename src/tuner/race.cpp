@@ -50,12 +50,24 @@ double best_of(std::span<const Runner> runners) {
   return best;
 }
 
+// One measurement of somebody who has not failed.
+Result<double> measure(Device& device, Stream& stream, Runner& r, const ColdMemory& cold) {
+  Result<double> took = device.time(stream, r.racer->work, r.repeats, cold);
+  if (took.ok()) {
+    r.add(*took);
+    return took;
+  }
+  if (took.status().code() == Code::DeviceLost) return took;
+  r.racer->failed = std::move(took).status();
+  return 0;
+}
+
 // In turns from the first run on: an interruption must not meet all runs of one candidate.
 Status run_cold(Device& device, Stream& stream, std::span<Runner> runners, const ColdMemory& cold) {
   for (int run = 0; run < kColdRuns; ++run) {
     for (Runner& r : runners) {
-      if (r.samples > 0 && r.fastest >= kSlow) continue;
-      r.add(LATHE_TRY(device.time(stream, r.racer->work, 1, cold)));
+      if (!r.racer->failed.ok() || (r.samples > 0 && r.fastest >= kSlow)) continue;
+      LATHE_TRY(measure(device, stream, r, cold));
     }
   }
   return {};
@@ -70,10 +82,8 @@ Status run_rounds(Device& device, Stream& stream, std::span<Runner> runners,
     const double best = best_of(runners);
     settled = true;
     for (Runner& r : runners) {
-      if (r.is_behind(best, kHopeless)) continue;
-      const double took = LATHE_TRY(device.time(stream, r.racer->work, r.repeats, cold));
-      spent += took * r.repeats;
-      r.add(took);
+      if (!r.racer->failed.ok() || r.is_behind(best, kHopeless)) continue;
+      spent += LATHE_TRY(measure(device, stream, r, cold)) * r.repeats;
       // Of those that may still win.
       settled = settled && (r.agrees(kAgree) || r.fastest > kContender * best);
     }
@@ -93,7 +103,7 @@ Status race(Device& device, Stream& stream, std::span<Racer> field, const ColdMe
   if (field.size() == 1 && best >= kSlow) return {};
   std::vector<Runner> runners;
   for (const Runner& r : first) {
-    if (r.is_behind(best, kHopelessCold)) continue;
+    if (!r.racer->failed.ok() || r.is_behind(best, kHopelessCold)) continue;
     const double repeats = std::clamp(kRoundSeconds / std::max(r.fastest, 1e-8), 1.0, 1000.0);
     runners.push_back({r.racer, static_cast<int>(repeats)});
   }

@@ -73,6 +73,8 @@ class Expectation {
     HostTensor value, magnitude;  // magnitude may be empty
     double allowed(const OpInstance& op, int64_t at, double want, double largest,
                    double roundoff) const;
+    Status compare(const OpInstance& op, const HostTensor& got, double roundoff,
+                   Certificate& into) const;
   };
   std::vector<Part> parts_;
 };

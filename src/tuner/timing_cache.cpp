@@ -29,6 +29,15 @@ std::string clean(std::string text) {
   return text;
 }
 
+// Of two entries of one key the first word stands. Whether it was checked since, it may not say.
+bool add_check(Timing& entry, const Timing& later) {
+  if (entry.is_checked() || !later.is_checked()) return false;
+  const double seconds = entry.seconds;
+  entry = later;
+  entry.seconds = seconds;
+  return true;
+}
+
 template <class T>
 bool take(std::string_view& line, T& value) {
   const size_t tab = line.find('\t');
@@ -112,8 +121,8 @@ const Timing* TimingCache::find(std::string_view key) const {
 
 const Timing& TimingCache::put(std::string key, Timing timing) {
   timing.rejected = clean(std::move(timing.rejected));
-  const auto [entry, fresh] = entries_.try_emplace(clean(std::move(key)), std::move(timing));
-  dirty_ = dirty_ || fresh;
+  const auto [entry, fresh] = entries_.try_emplace(clean(std::move(key)), timing);
+  if (fresh || add_check(entry->second, timing)) dirty_ = true;
   return entry->second;
 }
 
@@ -121,7 +130,10 @@ Status TimingCache::save() {
   if (path_.empty() || !dirty_) return {};
   FileLock lock(path_);
   Entries merged = LATHE_TRY(read(path_));
-  merged.merge(entries_);
+  for (const auto& [key, t] : entries_) {
+    const auto [entry, fresh] = merged.try_emplace(key, t);
+    if (!fresh) add_check(entry->second, t);
+  }
   std::string text(kHeader);
   text += '\n';
   for (const auto& [key, t] : merged) {

@@ -13,11 +13,13 @@
 namespace lathe {
 
 struct Timing {
+  static constexpr int64_t kNotChecked = -1;
   double seconds = 0;
   double max_error = 0;  // as in Certificate
   double bound_used = 0;
-  int64_t elements = 0;
-  std::string rejected;  // why it was dropped; empty: fine
+  int64_t elements = kNotChecked;  // that were compared with the reference
+  std::string rejected;            // why it was dropped; empty: fine
+  bool is_checked() const { return elements != kNotChecked || !rejected.empty(); }
   friend bool operator==(const Timing&, const Timing&) = default;
 };
 
@@ -29,8 +31,9 @@ class TimingCache {
 
   // Key: tactic_key() of tuner.cpp, "device|op|tactic@version|config" or "chain|...".
   const Timing* find(std::string_view key) const;
-  // What the cache says of the key from now on: what stood there before, else this. Decisions rest
-  // on the answer, so that a build that finds it in the file decides the same.
+  // What the cache says of the key from now on: what stood there before, else this; the time and
+  // what the check said each for itself. Decisions rest on the answer, so that a build that finds
+  // it in the file decides the same.
   const Timing& put(std::string key, Timing timing);
   bool dirty() const { return dirty_; }
   // Merges with what the file holds by now (its entries win) and renames into place.

@@ -71,6 +71,27 @@ TEST_F(TimingCacheFile, WhatStandsThereIsTheAnswer) {
   EXPECT_EQ(cache.find("x")->seconds, 1);
 }
 
+TEST_F(TimingCacheFile, AWordAboutTheCheckIsAddedToATimeThatStandsThere) {
+  Timing checked = timing(2), rejected = timing(3);
+  checked.elements = 5;
+  checked.max_error = 0.25;
+  rejected.rejected = "wrong";
+  TimingCache first = *TimingCache::open(path), second = *TimingCache::open(path);
+  first.put("x", timing(1));
+  first.put("y", timing(1));
+  ASSERT_TRUE(first.save().ok());
+  second.put("x", checked);
+  second.put("y", rejected);
+  EXPECT_EQ(second.put("y", checked).rejected, "wrong");
+  ASSERT_TRUE(second.save().ok());
+  const TimingCache merged = *TimingCache::open(path);
+  EXPECT_EQ(merged.find("x")->seconds, 1);
+  EXPECT_EQ(merged.find("x")->elements, 5);
+  EXPECT_EQ(merged.find("x")->max_error, 0.25);
+  EXPECT_EQ(merged.find("y")->seconds, 1);
+  EXPECT_EQ(merged.find("y")->rejected, "wrong");
+}
+
 TEST_F(TimingCacheFile, IsEmptyWhenThereIsNone) {
   const Result<TimingCache> cache = TimingCache::open(path);
   ASSERT_TRUE(cache.ok());

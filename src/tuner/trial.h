@@ -44,6 +44,7 @@ class Trial {
  private:
   Status launch_poisoned(const Prepared& prepared, std::span<void* const> out_at,
                          uint8_t poison = 0xFF);
+  Status run_watched(const Prepared& prepared, uint8_t poison = 0xFF);
   Status check_operands();
   Status check_pair(const Prepared& prepared, const Config& config, const Expectation& expected,
                     std::pair<size_t, size_t> output_and_operand);

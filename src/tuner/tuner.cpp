@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/parallel.h"
 #include "base/random.h"
+#include "base/stopwatch.h"
 #include "custom/library.h"
 #include "tuner/tuner_state.h"
 
@@ -115,62 +116,78 @@ Status Tuner::State::load(Candidate& c, const OpInstance& op, std::span<const Ho
   return {};
 }
 
-// Loads the candidate and, where asked, holds it against the reference. False: it is out, and its
-// timing says why.
-Result<bool> Tuner::State::is_sound(Candidate& c, Subject& s) {
-  if (Status loaded = load(c, s.op, s.constants, s.packs); !loaded.ok()) {
-    if (loaded.code() == Code::DeviceLost) return std::move(loaded).at(label_of(c));
-    c.timing.rejected = fmt::format("did not load: {}", loaded.message());
-    return false;
+// Makes the candidate ready to run. False: it is out, and its timing says why.
+Result<bool> Tuner::State::is_loaded(Candidate& c, Subject& s) {
+  if (c.prepared != nullptr) return true;
+  Status loaded = load(c, s.op, s.constants, s.packs);
+  const bool will_run = needs_check(c, s.op) || (options.tune && !c.known);
+  if (loaded.ok() && will_run) {
+    Trial& trial = *LATHE_TRY(s.trial_on(device, *stream));
+    loaded = trial.reserve_workspace(c.prepared->workspace_bytes);
   }
+  if (loaded.code() == Code::DeviceLost) return std::move(loaded).at(label_of(c));
+  if (!loaded.ok()) c.timing.rejected = fmt::format("did not load: {}", loaded.message());
+  return loaded.ok();
+}
+
+// Whether nobody held it against the reference yet and somebody must.
+bool Tuner::State::needs_check(const Candidate& c, const OpInstance& op) const {
   // Without a reference, host_reference is one tactic more of somebody's.
-  const bool trusted = is_plain_reference(*c.tactic, c.config) && has_reference(s.op);
-  const bool verify = options.verify != Verify::Off && !trusted;
-  if (!verify && !options.tune) return true;
-  const uint64_t seed = hash64(s.op.to_string());
-  Trial& trial = *LATHE_TRY(s.trial_on(device, *stream, seed));
-  if (Status room = trial.reserve_workspace(c.prepared->workspace_bytes); !room.ok()) {
-    c.timing.rejected = fmt::format("did not load: {}", room.message());
-    return false;
-  }
-  if (!verify) return true;
-  if (!has_reference(s.op)) {
-    Status written = trial.check_written(*c.prepared);
-    if (written.code() == Code::DeviceLost) return std::move(written).at(label_of(c));
-    if (!written.ok()) c.timing.rejected = written.message();
-    if (!written.ok()) c.timing = cache.put(c.key, c.timing);
-    return written.ok();
-  }
-  ThreadScope scope(options.threads);
-  if (!s.expected) {
-    s.expected =
-        LATHE_TRY(Expectation::make(s.op, trial.inputs(), seed, options.verify == Verify::Full));
-  }
+  const bool trusted = is_plain_reference(*c.tactic, c.config) && has_reference(op);
+  return options.verify != Verify::Off && !trusted && !c.timing.is_checked();
+}
+
+// Holds a loaded candidate against the reference. False: it is out, and its timing says why.
+Result<bool> Tuner::State::is_right(Candidate& c, Subject& s) {
+  const Stopwatch watch(seconds_checking);
+  Trial& trial = *LATHE_TRY(s.trial_on(device, *stream));
+  LATHE_TRY(trial.reserve_workspace(c.prepared->workspace_bytes));
   Certificate certificate;
-  Status right = trial.check(*c.prepared, c.config, *s.expected, certificate);
-  if (right.ok()) right = trial.check_in_place(*c.tactic, *c.prepared, c.config, *s.expected);
+  Status right;
+  if (!has_reference(s.op)) {
+    right = trial.check_written(*c.prepared);
+  } else {
+    if (!s.expected) {
+      s.expected = LATHE_TRY(
+          Expectation::make(s.op, trial.inputs(), s.seed(), options.verify == Verify::Full));
+    }
+    right = trial.check(*c.prepared, c.config, *s.expected, certificate);
+    if (right.ok()) right = trial.check_in_place(*c.tactic, *c.prepared, c.config, *s.expected);
+  }
   if (right.code() == Code::DeviceLost) return std::move(right).at(label_of(c));
   c.timing.max_error = certificate.max_error;
   c.timing.bound_used = certificate.bound_used;
   c.timing.elements = certificate.elements;
-  if (right.ok()) return true;
-  c.timing.rejected = right.message();
-  c.timing = cache.put(c.key, c.timing);
-  return false;
+  c.timing.rejected = right.ok() ? "" : right.message();
+  if (c.known || !right.ok()) c.timing = cache.put(c.key, c.timing);
+  return c.timing.rejected.empty();
 }
 
-// Checks and times what the cache does not know, the reference aside.
+// Times what the cache does not know, the reference aside. Whoever wins is checked at once: beside
+// one that does not do its work the others would have been given up too early.
 Status Tuner::State::measure(std::vector<Candidate>& all, Subject& s) {
   std::vector<Candidate*> field;
   for (Candidate& c : all) {
-    if (c.known || is_reference(*c.tactic)) continue;
-    if (LATHE_TRY(is_sound(c, s))) field.push_back(&c);
+    if (c.known || is_reference(*c.tactic) || !LATHE_TRY(is_loaded(c, s))) continue;
+    if (options.verify == Verify::Full && !LATHE_TRY(is_right(c, s))) continue;
+    field.push_back(&c);
   }
-  return field.empty() ? Status() : time(field, s);
+  while (!field.empty()) {
+    LATHE_TRY(time(field, s));
+    Candidate* winner = preferred(field);
+    if (winner == nullptr || !needs_check(*winner, s.op) || LATHE_TRY(is_right(*winner, s))) break;
+    std::erase(field, winner);
+  }
+  for (Candidate* c : field) {
+    c->timing = cache.put(c->key, c->timing);
+    c->known = true;
+  }
+  return {};
 }
 
-Status Tuner::State::time(std::span<Candidate* const> field, Subject& s) {
-  Trial& trial = *LATHE_TRY(s.trial_on(device, *stream, hash64(s.op.to_string())));
+// Those that do not run leave the field.
+Status Tuner::State::time(std::vector<Candidate*>& field, Subject& s) {
+  Trial& trial = *LATHE_TRY(s.trial_on(device, *stream));
   size_t workspace = 0;
   for (Candidate* c : field) workspace = std::max(workspace, c->prepared->workspace_bytes);
   LATHE_TRY(trial.reserve_workspace(workspace));
@@ -188,39 +205,54 @@ Status Tuner::State::time(std::span<Candidate* const> field, Subject& s) {
   ColdMemory cold;
   s.packs.add_to(cold);
   LATHE_TRY(run_race(racers, cold));
-  for (size_t k = 0; k < field.size(); ++k) {
+  for (size_t k = 0; k < racers.size(); ++k) {
     field[k]->timing.seconds = racers[k].seconds;
-    field[k]->known = true;
+    if (racers[k].failed.ok()) continue;
+    field[k]->timing.rejected = racers[k].failed.message();
     field[k]->timing = cache.put(field[k]->key, field[k]->timing);
   }
+  std::erase_if(field, [](const Candidate* c) { return !c->timing.rejected.empty(); });
   return {};
+}
+
+// The fastest, or the slowest where a test asks for it; null of none.
+Candidate* Tuner::State::preferred(std::span<Candidate* const> of) const {
+  const auto by_time = [](const Candidate* a, const Candidate* b) {
+    return a->timing.seconds < b->timing.seconds;
+  };
+  if (of.empty()) return nullptr;
+  return options.slowest ? *std::max_element(of.begin(), of.end(), by_time)
+                         : *std::min_element(of.begin(), of.end(), by_time);
 }
 
 // The fastest that is right; the reference where nothing else is.
 Result<Candidate*> Tuner::State::best_measured(std::vector<Candidate>& all, Subject& s) {
   LATHE_TRY(measure(all, s));
-  Candidate* best = nullptr;
+  std::vector<Candidate*> timed;
   for (Candidate& c : all) {
-    if (!c.known || !c.timing.rejected.empty() || is_reference(*c.tactic)) continue;
-    const bool better =
-        best == nullptr || (options.slowest ? c.timing.seconds > best->timing.seconds
-                                            : c.timing.seconds < best->timing.seconds);
-    if (better) best = &c;
+    if (c.known && c.timing.rejected.empty() && !is_reference(*c.tactic)) timed.push_back(&c);
   }
-  if (best != nullptr) {
+  while (Candidate* best = preferred(timed)) {
+    const bool unchecked = needs_check(*best, s.op);
     const bool lacks_kernel = best->tactic->source != nullptr && best->blob.empty();
-    if (lacks_kernel) LATHE_TRY(load(*best, s.op, s.constants, s.packs));
-    best->measured = true;
-    return best;
+    const bool out = ((unchecked || lacks_kernel) && !LATHE_TRY(is_loaded(*best, s))) ||
+                     (unchecked && !LATHE_TRY(is_right(*best, s)));
+    best->measured = !out;
+    if (!out) return best;
+    std::erase(timed, best);
   }
   // Large operations would take the reference minutes: its expectation is measure enough.
   constexpr double kWorthTiming = 0.05;
   for (Candidate& c : all) {
-    if (!is_reference(*c.tactic) || !LATHE_TRY(is_sound(c, s))) continue;
+    if (!is_reference(*c.tactic) || !LATHE_TRY(is_loaded(c, s))) continue;
+    if (needs_check(c, s.op) && !LATHE_TRY(is_right(c, s))) continue;
     const double expected = expected_seconds(*c.tactic, s.op, c.config, device.info());
     if (!c.known && expected <= kWorthTiming) {
-      Candidate* const alone[] = {&c};
+      std::vector<Candidate*> alone{&c};
       LATHE_TRY(time(alone, s));
+      if (alone.empty()) continue;
+      c.timing = cache.put(c.key, c.timing);
+      c.known = true;
     }
     c.measured = c.known;
     if (!c.known) c.timing.seconds = expected;
@@ -232,15 +264,8 @@ Result<Candidate*> Tuner::State::best_measured(std::vector<Candidate>& all, Subj
 // The first in the manifest's order that loads and is right; what was found wrong before is out.
 Result<Candidate*> Tuner::State::first_sound(std::vector<Candidate>& all, Subject& s) {
   for (Candidate& c : all) {
-    if (c.known && !c.timing.rejected.empty()) continue;
-    if (c.known) {
-      if (Status loaded = load(c, s.op, s.constants, s.packs); !loaded.ok()) {
-        c.timing.rejected = fmt::format("did not load: {}", loaded.message());
-        continue;
-      }
-    } else if (!LATHE_TRY(is_sound(c, s))) {
-      continue;
-    }
+    if (!c.timing.rejected.empty() || !LATHE_TRY(is_loaded(c, s))) continue;
+    if (needs_check(c, s.op) && !LATHE_TRY(is_right(c, s))) continue;
     c.timing.seconds = expected_seconds(*c.tactic, s.op, c.config, device.info());
     return &c;
   }
@@ -271,6 +296,7 @@ Choice Tuner::State::finish(Candidate& best, const std::vector<Candidate>& all,
 
 Result<Choice> Tuner::State::decide(const OpInstance& op, std::span<const HostTensor> constants) {
   LATHE_TRY(open());
+  ThreadScope scope(options.threads);
   std::string declined;
   std::vector<Candidate> all = candidates(op, declined);
   if (all.empty()) return unsupported("no tactic: {}", declined);
@@ -293,13 +319,14 @@ Result<Choice> Tuner::State::decide(const OpInstance& op, std::span<const HostTe
 
 Tuner::Tuner(Device& device, Device& host, KernelCompiler* compiler, TimingCache& cache,
              TunerOptions options)
-    : state_(new State{device, host, compiler, cache, options, nullptr, {}, {}, {}}) {}
+    : state_(new State{device, host, compiler, cache, options}) {}
 Tuner::~Tuner() = default;
 
 Result<Choice> Tuner::choose(const OpInstance& op, std::span<const HostTensor> constants) {
   const std::string key = op.to_string();
   auto it = state_->chosen.find(key);
   if (it != state_->chosen.end()) return it->second;
+  const Stopwatch watch(state_->seconds);
   Choice choice = LATHE_TRY(state_->decide(op, constants));
   state_->chosen.emplace(key, choice);
   return choice;
@@ -317,6 +344,10 @@ std::string Tuner::declined(const OpInstance& op) const {
 }
 
 Tuner::Noise Tuner::noise() const { return state_->noise; }
+
+Tuner::Spent Tuner::spent() const {
+  return {state_->seconds - state_->seconds_checking, state_->seconds_checking};
+}
 
 bool Tuner::supported(const OpInstance& op) const { return declined(op).empty(); }
 

@@ -77,6 +77,12 @@ class Tuner {
   };
   Noise noise() const;
 
+  // What it spent so far, in seconds: checking is all that Verify::Off would leave out.
+  struct Spent {
+    double tuning = 0, checking = 0;
+  };
+  Spent spent() const;
+
   struct State;  // tuner_state.h
 
  private:

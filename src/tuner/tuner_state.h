@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/hash.h"
 #include "tuner/race.h"
 #include "tuner/trial.h"
 #include "tuner/tuner.h"
@@ -33,6 +34,7 @@ class TrialPacks : public PackCache {
   std::set<std::shared_ptr<Memory>> weights_;
 };
 
+// One way to run the operation, and what the timing cache says of it or will.
 struct Candidate {
   const Tactic* tactic;
   Config config;
@@ -52,8 +54,9 @@ struct Subject {
   std::optional<Trial> trial;
   std::optional<Expectation> expected;
 
-  Result<Trial*> trial_on(Device& device, Stream& stream, uint64_t seed) {
-    if (!trial) trial = LATHE_TRY(Trial::make(device, stream, op, constants, seed));
+  uint64_t seed() const { return hash64(op.to_string()); }
+  Result<Trial*> trial_on(Device& device, Stream& stream) {
+    if (!trial) trial = LATHE_TRY(Trial::make(device, stream, op, constants, seed()));
     return &*trial;
   }
 };
@@ -64,10 +67,12 @@ struct Tuner::State {
   KernelCompiler* compiler;
   TimingCache& cache;
   TunerOptions options;
-  std::unique_ptr<Stream> stream;
-  std::map<std::string, Choice> chosen;
-  std::map<std::string, std::vector<std::byte>> compiled;  // by source text
-  Noise noise;
+  std::unique_ptr<Stream> stream = nullptr;
+  std::map<std::string, Choice> chosen = {};
+  std::map<std::string, std::vector<std::byte>> compiled = {};  // by source text
+  Noise noise = {};
+  double seconds = 0;           // of everything,
+  double seconds_checking = 0;  // of these
 
   Status open();
   Status run_race(std::span<Racer> field, const ColdMemory& cold);
@@ -75,9 +80,12 @@ struct Tuner::State {
   std::vector<Candidate> candidates(const OpInstance& op, std::string& declined) const;
   Status load(Candidate& c, const OpInstance& op, std::span<const HostTensor> constants,
               PackCache& packs);
-  Result<bool> is_sound(Candidate& c, Subject& subject);
+  Result<bool> is_loaded(Candidate& c, Subject& subject);
+  Result<bool> is_right(Candidate& c, Subject& subject);
+  bool needs_check(const Candidate& c, const OpInstance& op) const;
   Status measure(std::vector<Candidate>& all, Subject& subject);
-  Status time(std::span<Candidate* const> field, Subject& subject);
+  Status time(std::vector<Candidate*>& field, Subject& subject);
+  Candidate* preferred(std::span<Candidate* const> of) const;
   Result<Candidate*> best_measured(std::vector<Candidate>& all, Subject& subject);
   Result<Candidate*> first_sound(std::vector<Candidate>& all, Subject& subject);
   Result<Choice> decide(const OpInstance& op, std::span<const HostTensor> constants);

@@ -187,6 +187,68 @@ INSTANTIATE_TEST_SUITE_P(
                     Liar{"careless", careless_workspace, "it wrote past its workspace"}),
     [](const auto& info) { return std::string(info.param.name); });
 
+// It was never going to run: --verify=full names it all the same.
+TEST(Tuner, WhoLosesIsCheckedOnRequest) {
+  const Tactic wrong = tactic("wrong", load<60, off_by_a_little>);
+  const Choice c = Trying({&wrong, &kSlow}).choose();
+  EXPECT_EQ(c.tactic->name, "slow");
+  EXPECT_TRUE(c.certificate.rejected.empty());
+  EXPECT_EQ(c.why, "wrong took 60.0 us; ");
+  const Choice full = Trying({&wrong, &kSlow}, {.verify = Verify::Full}).choose();
+  EXPECT_EQ(full.tactic->name, "slow");
+  EXPECT_EQ(full.certificate.rejected.size(), 1u);
+}
+
+TEST(Tuner, AWrongOneIsNoReasonToGiveUpTheOthersEarly) {
+  const Tactic wrong = tactic("wrong", load<1, off_by_a_little>);
+  disturbed_runs = 0;
+  const Tactic interrupted = tactic("interrupted", load<5, disturbed_at_first>);
+  const Choice c = Trying({&wrong, &kSlow, &interrupted}).choose();
+  EXPECT_EQ(c.tactic->name, "interrupted");
+  EXPECT_NEAR(c.seconds, 5e-6, 1e-9);
+  EXPECT_EQ(c.certificate.rejected.size(), 1u);
+}
+
+TEST(Tuner, OperandsThatARivalSpoiledAreRestored) {
+  const Tactic meddler = tactic("meddler", load<60, into_an_operand>);
+  const Choice c = Trying({&meddler, &kSlow}).choose();
+  EXPECT_EQ(c.tactic->name, "slow");
+  EXPECT_TRUE(c.certificate.rejected.empty());
+}
+
+TEST(Tuner, WhoFailsToRunIsOutAndRemembered) {
+  struct Failing : Prepared {
+    Status launch(const Buffers&, Stream&) const override { return internal("no luck"); }
+  };
+  const Tactic failing = tactic("failing", [](const LoadContext&) -> Made {
+    return std::unique_ptr<Prepared>(std::make_unique<Failing>());
+  });
+  Trying t({&failing, &kSlow});
+  const Choice c = t.choose();
+  EXPECT_EQ(c.tactic->name, "slow");
+  EXPECT_EQ(c.certificate.rejected, std::vector<std::string>{"failing: no luck"});
+  const int timings = t.device.timings;
+  Tuner again(t.device, t.device, nullptr, t.cache, {});
+  EXPECT_EQ(again.choose(doubling(), {})->certificate, c.certificate);
+  EXPECT_EQ(t.device.timings, timings);
+}
+
+// What somebody only timed is checked by the first who asks for it.
+TEST(Tuner, WhatTheCacheOnlyTimedIsCheckedBeforeItWins) {
+  const Tactic wrong = tactic("wrong", load<1, off_by_a_little>);
+  Trying hasty({&wrong, &kSlow, &kFast}, {.verify = Verify::Off});
+  EXPECT_EQ(hasty.choose().tactic->name, "wrong");
+  const int timings = hasty.device.timings;
+  for (int build = 0; build < 2; ++build) {
+    Tuner careful(hasty.device, hasty.device, nullptr, hasty.cache, {});
+    const Choice c = *careful.choose(doubling(), {});
+    EXPECT_EQ(c.tactic->name, "fast");
+    EXPECT_TRUE(c.certificate.checked);
+    EXPECT_EQ(c.certificate.rejected.size(), 1u);
+  }
+  EXPECT_EQ(hasty.device.timings, timings);
+}
+
 TEST(Tuner, WorkspaceOverTheLimitIsDeclined) {
   const Tactic greedy = tactic("greedy", [](const LoadContext& c) -> Made {
     auto p = std::make_unique<TestPrepared>(c.op, 1e-6);
@@ -338,11 +400,11 @@ TEST(Tuner, SlicesOfLargerTensorsAreWatchedAllAround) {
 }
 
 TEST(Tuner, EveryResultIsCompared) {
-  const Tactic wrong = tactic("wrong", load<1, second>);
+  const Tactic wrong = tactic("wrong", load<1000, second>), right = tactic("right", load<2000>);
   const OpInstance op =
       instance("(a:f32) -> mul(a, 2), exp(a)", {{DType::F32, Shape{int64_t{200000}}}});
-  const Choice sampled = Trying({&wrong, &kSlow}).choose(op);
-  EXPECT_EQ(sampled.tactic->name, "slow");
+  const Choice sampled = Trying({&wrong, &right}).choose(op);
+  EXPECT_EQ(sampled.tactic->name, "right");
   EXPECT_LT(sampled.certificate.elements, 100000);  // boxes, not all
   ASSERT_EQ(sampled.certificate.rejected.size(), 1u);
   EXPECT_NE(sampled.certificate.rejected[0].find("result 1"), std::string::npos);

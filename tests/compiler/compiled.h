@@ -45,9 +45,9 @@ struct Compiled {
     graph = *std::move(parsed);
     options.tuner.threads = 1;
     const CompileDevices devices{device.get(), device.get(), nullptr};
-    Result<Plan> made = compile(graph.clone(), devices, cache, options, Progress{});
+    Result<CompileResult> made = compile(graph.clone(), devices, cache, options, Progress{});
     EXPECT_TRUE(made.ok()) << made.status().message();
-    if (made.ok()) plan = *std::move(made);
+    if (made.ok()) plan = std::move(made->plan);
   }
 
   int count(std::string_view op) const {

@@ -312,21 +312,22 @@ TEST(Verifying, EveryStepThatIsNoReferenceCarriesItsCheck) {
 
 TEST(Compiling, TheSameGraphAndCacheGiveTheSamePlan) {
   Compiled first(residual_net(), CompileOptions{});
-  Result<Plan> again = [&] {
+  const Result<CompileResult> made = [&] {
     CompileOptions o;
     o.tuner.threads = 1;
     const CompileDevices devices{first.device.get(), first.device.get(), nullptr};
     return compile(first.graph.clone(), devices, first.cache, o, Progress{});
   }();
-  ASSERT_TRUE(again.ok());
-  ASSERT_EQ(again->steps.size(), first.plan.steps.size());
-  for (size_t k = 0; k < again->steps.size(); ++k) {
-    EXPECT_EQ(again->steps[k].tactic, first.plan.steps[k].tactic);
-    EXPECT_EQ(again->steps[k].why, first.plan.steps[k].why);
-    EXPECT_EQ(again->steps[k].seconds, first.plan.steps[k].seconds);
-    EXPECT_EQ(again->steps[k].certificate, first.plan.steps[k].certificate);
+  ASSERT_TRUE(made.ok());
+  const Plan& again = made->plan;
+  ASSERT_EQ(again.steps.size(), first.plan.steps.size());
+  for (size_t k = 0; k < again.steps.size(); ++k) {
+    EXPECT_EQ(again.steps[k].tactic, first.plan.steps[k].tactic);
+    EXPECT_EQ(again.steps[k].why, first.plan.steps[k].why);
+    EXPECT_EQ(again.steps[k].seconds, first.plan.steps[k].seconds);
+    EXPECT_EQ(again.steps[k].certificate, first.plan.steps[k].certificate);
   }
-  EXPECT_EQ(again->end_to_end, first.plan.end_to_end);
+  EXPECT_EQ(again.end_to_end, first.plan.end_to_end);
 }
 
 TEST(Compiling, OptionsAreWrittenDown) {
@@ -345,7 +346,7 @@ TEST(Compiling, ACallbackThatSaysNoStopsIt) {
   static int calls;
   calls = 0;
   const Progress progress{[](void*, const char*, double) { return ++calls < 5; }, nullptr};
-  const Result<Plan> plan =
+  const Result<CompileResult> plan =
       compile(*std::move(graph), {device.get(), device.get(), nullptr}, cache, untuned(), progress);
   ASSERT_FALSE(plan.ok());
   EXPECT_EQ(plan.status().code(), Code::Cancelled);
