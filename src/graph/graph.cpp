@@ -11,6 +11,22 @@ const HostTensor* Value::constant() const {
   return producer && producer->is("Constant") ? &producer->op.attrs.tensor("value") : nullptr;
 }
 
+size_t Node::first_capture() const {
+  return op.def->own_operands ? op.def->own_operands(op.attrs) : operands.size();
+}
+
+RegionType region_type(const Graph& region) {
+  RegionType type;
+  for (const GraphPort& port : region.inputs) type.in.push_back(port.value->type);
+  for (const GraphPort& port : region.outputs) type.out.push_back(port.value->type);
+  for (const Node* n : region.nodes()) {
+    if (n->regions.empty()) continue;
+    if (const std::string& symbols = n->op.attrs.text("symbols"); !symbols.empty())
+      type.inner.push_back(symbols);
+  }
+  return type;
+}
+
 bool is_made_up(std::string_view name) {
   return std::all_of(name.begin(), name.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
@@ -104,6 +120,14 @@ Value* Graph::add_input(std::string_view port, TensorType type) {
   return value;
 }
 
+void Graph::erase_input(size_t k) {
+  Value* value = inputs[k].value;
+  LATHE_CHECK(value->readers.empty() && value->output_uses == 0);
+  state_->by_name.erase(value->name);
+  inputs.erase(inputs.begin() + static_cast<long>(k));
+  std::erase_if(state_->input_values, [&](const auto& owned) { return owned.get() == value; });
+}
+
 void Graph::add_output(std::string_view port, Value* value) {
   LATHE_CHECK(value);
   outputs.push_back({std::string(port), value});
@@ -126,7 +150,8 @@ std::string describe(std::string_view op, std::string_view name) {
 }  // namespace
 
 Result<Node*> Graph::append(std::string_view op, std::vector<Value*> operands, Attrs attrs,
-                            std::string_view node_name, Node* before) {
+                            std::string_view node_name, Node* before,
+                            std::vector<std::unique_ptr<Graph>> regions) {
   const OpDef* def = find_op(op);
   if (!def) return unsupported("{}: there is no such operator", describe(op, node_name));
   std::vector<TensorType> types;
@@ -135,7 +160,9 @@ Result<Node*> Graph::append(std::string_view op, std::vector<Value*> operands, A
     types.push_back(v ? v->type : TensorType());
     contents.push_back(v ? v->contents : std::nullopt);
   }
-  Result<Inferred> inferred = infer(*def, std::move(types), std::move(attrs), contents);
+  std::vector<RegionType> inside;
+  for (const auto& region : regions) inside.push_back(region_type(*region));
+  Result<Inferred> inferred = infer(*def, std::move(types), std::move(attrs), contents, inside);
   if (!inferred.ok()) return std::move(inferred).status().at(describe(op, node_name));
   for (Constraint& c : inferred->constraints) {
     c.message = fmt::format("{}: {}", describe(op, node_name), c.message);
@@ -145,6 +172,7 @@ Result<Node*> Graph::append(std::string_view op, std::vector<Value*> operands, A
   node->op = std::move(inferred->op);
   node->operands = std::move(operands);
   node->name = node_name;
+  node->regions = std::move(regions);
   node->op.constant_in = constant_mask(*node);
   NodeSlot* n = state_->link(std::move(node), before);
   for (Value* v : n->operands) State::add_reader(v, n);

@@ -4,6 +4,10 @@
 // flow. The Graph owns everything; passes hold plain pointers, which live until the graph erases
 // them, and edit through a Rewriter (rewriter.h) only. Nodes are in topological order.
 //
+// If, Loop and Scan hold regions: graphs of their own, that see nothing around them but their
+// inputs. What a region reads from outside is an operand of its node and an input of the region
+// (ops/control_flow.h, ADR 0015), so that whatever is true of a graph is true of a region.
+//
 //   Graph g;
 //   Value* x = g.add_input("x", {DType::F32, {Dim::symbol("N"), 8}});
 //   Node* n = *g.append("Softmax", {x}, Attrs().set("axis", int64_t{1}));
@@ -26,6 +30,9 @@ namespace lathe {
 struct Node;
 class Graph;
 
+// Regions in regions: deeper is refused, so that recursion over them fits any stack.
+inline constexpr int kMaxRegionDepth = 32;
+
 struct Value {
   std::string name;  // unique in its graph; the model's name where it has one
   TensorType type;
@@ -45,11 +52,13 @@ struct Node {
   std::vector<Value*> operands;  // null: absent optional operand
   std::vector<Value*> outputs;
   std::string name;  // the model's node name(s): "conv1+relu1" after fusion
-  std::vector<std::unique_ptr<Graph>> regions;  // If, Loop, Scan
+  std::vector<std::unique_ptr<Graph>> regions;  // as many as OpDef::regions names
 
   bool is(std::string_view op_name) const { return op.def->name == op_name; }
   Value* in(size_t k) const { return k < operands.size() ? operands[k] : nullptr; }
   Value* out(size_t k = 0) const { return outputs[k]; }
+  // The operands from here on are captures, the last inputs of each region.
+  size_t first_capture() const;
 };
 
 struct GraphPort {
@@ -72,7 +81,8 @@ class Graph {
   void add_output(std::string_view name, Value* value);
   // A new node at the end (or before `before`), inferred and checked. Errors name the operator.
   Result<Node*> append(std::string_view op, std::vector<Value*> operands, Attrs attrs = {},
-                       std::string_view node_name = "", Node* before = nullptr);
+                       std::string_view node_name = "", Node* before = nullptr,
+                       std::vector<std::unique_ptr<Graph>> regions = {});
   Value* constant(HostTensor value, std::string_view name = "", Node* before = nullptr);
   // Dropped when one of the same kind and dimensions is there.
   void add_constraint(Constraint constraint);
@@ -87,6 +97,8 @@ class Graph {
   void rename(Value* value, std::string_view name);
   // Nodes and values copied deep, tensors shared.
   Graph clone() const;
+  // Nothing reads the input.
+  void erase_input(size_t k);
 
  private:
   friend class Rewriter;
@@ -94,8 +106,11 @@ class Graph {
   std::unique_ptr<State> state_;
 };
 
-// Every invariant of the graph: order, uses, types re-inferred and compared, names unique. The
-// error names the node.
+// What inference sees of a region.
+RegionType region_type(const Graph& region);
+
+// Every invariant of the graph and of the regions in it: order, uses, types re-inferred and
+// compared, names unique. The error names the node.
 Status verify(const Graph& graph);
 
 // Text that parse_graph reads back to the same graph (text.cpp):

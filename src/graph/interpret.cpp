@@ -3,6 +3,8 @@
 
 #include <unordered_map>
 
+#include "graph/interpret_regions.h"
+
 namespace lathe {
 namespace {
 
@@ -12,7 +14,7 @@ struct Live {
 };
 
 struct Interpreter {
-  const Bindings& bindings;
+  Bindings bindings;  // more of them where a run decides sizes
   std::unordered_map<const Value*, Live> live;
 
   void define(const Value* v, HostTensor tensor) {
@@ -31,20 +33,25 @@ struct Interpreter {
 };
 
 Status Interpreter::run(const Node& node) {
-  if (!node.regions.empty()) return unsupported("regions are not interpreted");
   std::vector<HostTensor> in;
   for (const Value* v : node.operands) in.push_back(v ? read(v) : HostTensor());
   if (node.is("Constant")) {
     define(node.out(), *node.out()->constant());
     return {};
   }
-  OpInstance op = LATHE_TRY(node.op.evaluate(bindings));
-  std::vector<HostTensor> out = LATHE_TRY(run_reference(op, in));
+  std::vector<HostTensor> out;
+  if (node.regions.empty()) {
+    out = LATHE_TRY(run_reference(LATHE_TRY(node.op.evaluate(bindings)), in));
+  } else {
+    out = LATHE_TRY(run_regions(node, in, bindings));
+  }
   if (out.size() != node.outputs.size())
     return internal("the reference gives {} outputs", out.size());
   for (size_t k = 0; k < out.size(); ++k) define(node.outputs[k], std::move(out[k]));
   return {};
 }
+
+bool is_known(const Dim& dim, const Bindings& bindings) { return dim.evaluate(bindings).ok(); }
 
 Status bind_dim(const Dim& dim, int64_t size, Bindings& bindings) {
   if (!dim.is_symbol()) return {};
@@ -87,7 +94,14 @@ Result<Bindings> bind_inputs(const Graph& graph, std::span<const HostTensor> inp
 Result<std::vector<HostTensor>> interpret(const Graph& graph, std::span<const HostTensor> inputs,
                                           const Bindings& given) {
   const Bindings bindings = LATHE_TRY(bind_inputs(graph, inputs, given));
-  for (const Constraint& c : graph.constraints) LATHE_TRY(c.check(bindings));
+  std::vector<const Constraint*> later;  // about sizes that the run decides
+  for (const Constraint& c : graph.constraints) {
+    if (is_known(c.a, bindings) && is_known(c.b, bindings)) {
+      LATHE_TRY(c.check(bindings));
+    } else {
+      later.push_back(&c);
+    }
+  }
   Interpreter run{bindings, {}};
   for (size_t k = 0; k < inputs.size(); ++k) run.define(graph.inputs[k].value, inputs[k]);
   for (const Node* node : graph.nodes()) {
@@ -95,6 +109,7 @@ Result<std::vector<HostTensor>> interpret(const Graph& graph, std::span<const Ho
       return std::move(s).at(fmt::format("node '{}' ({})", node->name, node->op.def->name));
     }
   }
+  for (const Constraint* c : later) LATHE_TRY(c->check(run.bindings));
   std::vector<HostTensor> outputs;
   for (const GraphPort& port : graph.outputs) outputs.push_back(run.read(port.value));
   return outputs;

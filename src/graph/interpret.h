@@ -12,8 +12,9 @@
 namespace lathe {
 
 // Outputs in the graph's order. `inputs` stand in the graph's order; symbols that are a whole
-// dimension of an input are bound by its shape, others must be in `bindings`. Every constraint of
-// the graph is checked. A value is freed after its last reader.
+// dimension of an input are bound by its shape, those of an If, Loop or Scan when it has run,
+// others must be in `bindings`. Every constraint of the graph is checked, those of a region
+// whenever it runs. A value is freed after its last reader.
 Result<std::vector<HostTensor>> interpret(const Graph& graph, std::span<const HostTensor> inputs,
                                           const Bindings& bindings = {});
 

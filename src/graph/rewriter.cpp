@@ -75,6 +75,24 @@ void Rewriter::erase(Node* node) {
   graph_.state_->unlink_and_delete(slot(node));
 }
 
+void Rewriter::erase_unread_captures(Node* node) {
+  const size_t first = node->first_capture();
+  for (size_t k = node->operands.size(); k-- > first;) {
+    const size_t from_end = node->operands.size() - k;
+    const bool unread = std::all_of(node->regions.begin(), node->regions.end(), [&](auto& region) {
+      const Value* v = region->inputs[region->inputs.size() - from_end].value;
+      return v->readers.empty() && v->output_uses == 0;
+    });
+    if (!unread) continue;
+    ++changes_;
+    for (auto& region : node->regions) region->erase_input(region->inputs.size() - from_end);
+    Graph::State::remove_reader(node->operands[k], node);
+    node->operands.erase(node->operands.begin() + static_cast<long>(k));
+    node->op.in.erase(node->op.in.begin() + static_cast<long>(k));
+    node->op.constant_in = constant_mask(*node);
+  }
+}
+
 // Last to first: a node's readers come after it, so one walk finds all.
 bool Rewriter::erase_dead() {
   const int before = changes_;
@@ -83,7 +101,11 @@ bool Rewriter::erase_dead() {
     const bool dead = std::all_of(n->outputs.begin(), n->outputs.end(), [](const Value* v) {
       return v->readers.empty() && v->output_uses == 0;
     });
-    if (dead) erase(n);
+    if (dead) {
+      erase(n);
+    } else if (!n->regions.empty()) {
+      erase_unread_captures(n);
+    }
     n = prev;
   }
   return changes_ != before;

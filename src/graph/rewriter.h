@@ -33,7 +33,9 @@ class Rewriter {
   void replace(Value* old_value, Value* new_value);
   void set_operand(Node* node, size_t k, Value* value);
   void erase(Node* node);  // LATHE_CHECKs that nobody reads its outputs
-  bool erase_dead();       // all unread nodes, transitively
+  // All unread nodes, transitively, and captures that no region of their node reads.
+  bool erase_dead();
+  void erase_unread_captures(Node* node);
   int changes() const { return changes_; }
   Graph& graph() { return graph_; }
 

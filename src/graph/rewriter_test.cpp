@@ -111,6 +111,51 @@ TEST_F(RewriterTest, ErasingThePlaceOfInsertionMovesItOn) {
   expect_valid();
 }
 
+// %a is read in both branches, %b in none.
+Graph with_regions() {
+  return *parse_graph(R"IR(graph g(%c: bool[], %x: f32[2]) {
+    %a = Pointwise{expr="(a:f32) -> neg(a)"}(%x)
+    %b = Pointwise{expr="(a:f32) -> exp(a)"}(%x)
+    %y = If(%c, %b, %a) {
+      graph yes(%b: f32[2], %a: f32[2]) { %1 = Pointwise{expr="(a:f32) -> abs(a)"}(%b) return y=%a }
+      graph no(%b: f32[2], %a: f32[2]) { return y=%a }
+    }
+    return y=%y
+  })IR");
+}
+
+TEST(RewriterRegions, WhatARegionReadsStaysAndTheRestGoes) {
+  Graph g = with_regions();
+  // The unread node in the region still reads %b: dead code is found from the inside.
+  EXPECT_FALSE(Rewriter(g).erase_dead());
+  EXPECT_TRUE(Rewriter(*g.nodes()[2]->regions[0]).erase_dead());
+  EXPECT_TRUE(Rewriter(g).erase_dead());
+  ASSERT_EQ(g.node_count(), 2u);
+  const Node* node = g.nodes()[1];
+  EXPECT_EQ(node->operands.size(), 2u);
+  EXPECT_EQ(node->in(1), g.find_value("a"));
+  for (const auto& region : node->regions) EXPECT_EQ(region->inputs.size(), 1u);
+  EXPECT_TRUE(verify(g).ok()) << verify(g).message();
+}
+
+TEST(RewriterRegions, ANodeThatNobodyReadsGoesWithItsRegions) {
+  Graph g = with_regions();
+  Rewriter rw(g);
+  rw.replace(g.outputs[0].value, g.inputs[1].value);
+  EXPECT_TRUE(rw.erase_dead());
+  EXPECT_EQ(g.node_count(), 0u);
+  EXPECT_TRUE(verify(g).ok()) << verify(g).message();
+}
+
+TEST(RewriterRegions, ReplacingWhatIsCapturedMovesTheOperand) {
+  Graph g = with_regions();
+  Rewriter rw(g);
+  rw.replace(g.find_value("a"), g.inputs[1].value);
+  rw.erase_dead();
+  EXPECT_EQ(g.nodes().back()->in(2), g.inputs[1].value);
+  EXPECT_TRUE(verify(g).ok()) << verify(g).message();
+}
+
 using RewriterDeathTest = RewriterTest;
 
 TEST_F(RewriterDeathTest, ErasingWhatIsReadIsABug) {

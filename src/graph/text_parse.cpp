@@ -137,7 +137,7 @@ struct Parser {
   Status constraint(Graph& g);
   Status node(Graph& g);
   Status outputs(Graph& g);
-  Status regions(Node& node);
+  Result<std::vector<std::unique_ptr<Graph>>> regions();
   Result<std::string> value_name() {
     LATHE_TRY(in.expect('%'));
     return in.name();
@@ -246,13 +246,14 @@ Result<std::vector<Value*>> Parser::operands(const Graph& g) {
   return list;
 }
 
-Status Parser::regions(Node& node) {
-  if (!in.accept('{')) return {};
+Result<std::vector<std::unique_ptr<Graph>>> Parser::regions() {
+  std::vector<std::unique_ptr<Graph>> list;
+  if (!in.accept('{')) return list;
   while (!in.accept('}')) {
     Graph region = LATHE_TRY((Parser{in, depth + 1}.graph()));
-    node.regions.push_back(std::make_unique<Graph>(std::move(region)));
+    list.push_back(std::make_unique<Graph>(std::move(region)));
   }
-  return {};
+  return list;
 }
 
 Status Parser::node(Graph& g) {
@@ -271,7 +272,9 @@ Status Parser::node(Graph& g) {
   std::vector<Value*> list = LATHE_TRY(operands(g));
   std::string node_name;
   if (in.peek('"')) node_name = LATHE_TRY(in.quoted());
-  Result<Node*> node = g.append(op, std::move(list), std::move(attrs), node_name);
+  std::vector<std::unique_ptr<Graph>> inside = LATHE_TRY(regions());
+  Result<Node*> node =
+      g.append(op, std::move(list), std::move(attrs), node_name, nullptr, std::move(inside));
   if (!node.ok()) return here(std::move(node).status());
   const std::vector<Value*>& outs = (*node)->outputs;
   if (outs.size() != names.size()) {
@@ -279,7 +282,7 @@ Status Parser::node(Graph& g) {
                    names.size());
   }
   for (size_t k = 0; k < names.size(); ++k) g.rename(outs[k], names[k]);
-  return regions(**node);
+  return {};
 }
 
 Status Parser::outputs(Graph& g) {
@@ -295,8 +298,8 @@ Status Parser::outputs(Graph& g) {
 }
 
 Result<Graph> Parser::graph() {
-  if (depth > kMaxTextDepth) {
-    return invalid("line {}: regions nest deeper than {}", in.line(), kMaxTextDepth);
+  if (depth > kMaxRegionDepth) {
+    return invalid("line {}: regions nest deeper than {}", in.line(), kMaxRegionDepth);
   }
   if (!in.accept_word("graph")) return in.wrong("'graph'");
   Graph g;

@@ -10,9 +10,6 @@
 
 namespace lathe {
 
-// Regions deeper than this are refused, so that recursion over a text fits any stack.
-inline constexpr int kMaxTextDepth = 32;
-
 inline bool is_name_char(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
          c == '.' || c == '/' || c == '-' || c == '$';

@@ -9,19 +9,22 @@
 namespace lathe {
 namespace {
 
-constexpr int kMaxRegionDepth = 64;
+// Beginnings of symbols by the nodes that give them a value.
+using SymbolOwners = std::unordered_map<std::string_view, const Node*>;
 
 struct Verifier {
   const Graph& graph;
-  int depth;
-  std::unordered_set<const Value*> defined;
-  std::vector<std::pair<const Value*, const Node*>> reads;  // one for each operand slot
+  SymbolOwners& owners;  // of the whole graph around
+  int depth = 0;
+  std::unordered_set<const Value*> defined = {};
+  std::vector<std::pair<const Value*, const Node*>> reads = {};  // one for each operand slot
 
   Status run();
   Status check_ports() const;
   Status check_value(const Value* v, const Node* producer, int index);
   Status check_node(const Node* n);
   Status check_operands(const Node* n);
+  Status check_regions(const Node& n);
   Status check_inference(const Node& n) const;
   Status check_readers() const;
   Status check_output_uses() const;
@@ -69,7 +72,9 @@ Status Verifier::check_inference(const Node& n) const {
   if (!n.op.fusion.empty() || n.op.fusion.sliced()) return {};
   std::vector<std::optional<Contents>> contents;
   for (const Value* v : n.operands) contents.push_back(v ? v->contents : std::nullopt);
-  Inferred again = LATHE_TRY(infer(*n.op.def, n.op.in, n.op.attrs, contents));
+  std::vector<RegionType> regions;
+  for (const auto& region : n.regions) regions.push_back(region_type(*region));
+  Inferred again = LATHE_TRY(infer(*n.op.def, n.op.in, n.op.attrs, contents, regions));
   if (again.op.out != n.op.out) return internal("inference gives other types than the node has");
   for (size_t k = 0; k < n.outputs.size() && k < again.contents.size(); ++k) {
     const auto& known = n.outputs[k]->contents;
@@ -97,13 +102,22 @@ Status Verifier::check_node(const Node* n) {
                       n->op.out[k].to_string());
     }
   }
-  LATHE_TRY(check_inference(*n));
-  for (size_t k = 0; k < n->regions.size(); ++k) {
-    if (!n->regions[k]) return internal("region {} is null", k);
-    Status s = Verifier{*n->regions[k], depth + 1, {}, {}}.run();
+  LATHE_TRY(check_regions(*n));
+  return check_inference(*n);
+}
+
+Status Verifier::check_regions(const Node& n) {
+  for (size_t k = 0; k < n.regions.size(); ++k) {
+    if (!n.regions[k]) return internal("region {} is null", k);
+    Status s = Verifier{*n.regions[k], owners, depth + 1}.run();
     if (!s.ok()) return std::move(s).at(fmt::format("region {}", k));
   }
-  return {};
+  if (n.regions.empty()) return {};
+  const AttrValue* symbols = n.op.attrs.find("symbols");
+  const auto* text = symbols ? std::get_if<std::string>(symbols) : nullptr;
+  if (!text || text->empty() || owners.emplace(*text, &n).second) return {};
+  return internal("its symbols begin with '{}', as those of {} do", *text,
+                  describe_node(*owners.at(*text)));
 }
 
 Status Verifier::check_readers() const {
@@ -163,6 +177,9 @@ Status Verifier::run() {
 
 }  // namespace
 
-Status verify(const Graph& graph) { return Verifier{graph, 0, {}, {}}.run(); }
+Status verify(const Graph& graph) {
+  SymbolOwners owners;
+  return Verifier{graph, owners}.run();
+}
 
 }  // namespace lathe

@@ -67,13 +67,101 @@ TEST_F(VerifyTest, FindsStaleConstantMarks) {
   expect_error("node 'first' (Pointwise): constant_in is stale");
 }
 
-TEST_F(VerifyTest, LooksIntoRegions) {
-  auto region = std::make_unique<Graph>();
-  Value* z = region->add_input("z", {DType::F32, {2}});
-  region->add_output("z", z);
-  z->output_uses = 7;
-  b->producer->regions.push_back(std::move(region));
-  expect_error("node 'second' (Pointwise): region 0: value %z miscounts");
+// %y is x or its negative.
+struct VerifyRegionsTest : testing::Test {
+  Graph g = *parse_graph(R"IR(graph g(%c: bool[], %x: f32[2]) {
+    %y = If{symbols="P"}(%c, %x) "choose" {
+      graph then_branch(%v: f32[2]) {
+        %n = Pointwise{expr="(a:f32) -> neg(a)"}(%v) "negate"
+        return y=%n
+      }
+      graph else_branch(%v: f32[2]) { return y=%v }
+    }
+    return y=%y
+  })IR");
+  Node* choose = g.nodes()[0];
+  Graph& branch = *choose->regions[0];
+
+  void expect_error(std::string_view part) {
+    Status s = verify(g);
+    EXPECT_EQ(s.code(), Code::Internal);
+    EXPECT_NE(s.message().find(part), std::string::npos) << s.message();
+  }
+};
+
+TEST_F(VerifyRegionsTest, AcceptsASoundGraph) {
+  EXPECT_TRUE(verify(g).ok()) << verify(g).message();
+}
+
+TEST_F(VerifyRegionsTest, LooksIntoRegions) {
+  branch.inputs[0].value->output_uses = 7;
+  expect_error("node 'choose' (If): region 0: value %v miscounts");
+}
+
+TEST_F(VerifyRegionsTest, FindsAValueThatIsReadFromOutside) {
+  branch.nodes()[0]->operands[0] = g.inputs[1].value;
+  expect_error("region 0: node 'negate' (Pointwise): operand 0 (%x) is not defined before");
+}
+
+TEST_F(VerifyRegionsTest, FindsARegionOfAnotherType) {
+  branch.inputs[0].value->type.shape = {3};
+  for (Value* v : {branch.outputs[0].value, branch.inputs[0].value}) v->type.shape = {3};
+  branch.nodes()[0]->op.in[0].shape = branch.nodes()[0]->op.out[0].shape = {3};
+  Status s = verify(g);
+  EXPECT_NE(
+      s.message().find("node 'choose' (If): If: then_branch: input 0 is f32[3], operand 1 is"),
+      std::string::npos)
+      << s.message();
+}
+
+TEST_F(VerifyRegionsTest, FindsARegionThatGivesMore) {
+  branch.add_output("z", branch.inputs[0].value);
+  EXPECT_NE(verify(g).message().find("then_branch gives 2 results, else_branch 1"),
+            std::string::npos);
+}
+
+TEST_F(VerifyRegionsTest, FindsARegionThatIsMissing) {
+  choose->regions.pop_back();
+  EXPECT_NE(verify(g).message().find("expected 2 graphs (then_branch else_branch), got 1"),
+            std::string::npos);
+  choose->regions[0] = nullptr;
+  expect_error("node 'choose' (If): region 0 is null");
+}
+
+TEST_F(VerifyRegionsTest, FindsSymbolsOfTwoOwners) {
+  std::vector<std::unique_ptr<Graph>> copies;
+  for (const auto& r : choose->regions) copies.push_back(std::make_unique<Graph>(r->clone()));
+  auto twin = g.append("If", {g.inputs[0].value, g.inputs[1].value}, Attrs(choose->op.attrs),
+                       "again", nullptr, std::move(copies));
+  ASSERT_TRUE(twin.ok()) << twin.status().message();
+  expect_error("node 'again' (If): its symbols begin with 'P', as those of node 'choose' (If) do");
+}
+
+TEST_F(VerifyRegionsTest, BoundsTheDepth) {
+  for (int depth = 0; depth <= kMaxRegionDepth; ++depth) {
+    Graph outer;
+    Value* c = outer.add_input("c", {DType::Bool, {}});
+    Value* x = outer.add_input("x", {DType::F32, {2}});
+    std::vector<std::unique_ptr<Graph>> branches;
+    for (int k = 0; k < 2; ++k) {
+      auto region = std::make_unique<Graph>();
+      Value* inner_c = region->add_input("c", {DType::Bool, {}});
+      Value* inner_x = region->add_input("x", {DType::F32, {2}});
+      if (k == 0 && depth > 0) {
+        *region = std::move(g);
+      } else {
+        region->add_output("y", inner_x);
+      }
+      (void)inner_c;
+      branches.push_back(std::move(region));
+    }
+    auto node = outer.append("If", {c, c, x}, {}, "n", nullptr, std::move(branches));
+    ASSERT_TRUE(node.ok()) << node.status().message();
+    outer.add_output("y", (*node)->out());
+    g = std::move(outer);
+  }
+  Status s = verify(g);
+  EXPECT_NE(s.message().find("regions nest deeper than 32"), std::string::npos) << s.message();
 }
 
 }  // namespace

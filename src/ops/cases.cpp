@@ -68,11 +68,11 @@ class LineParser {
       std::string_view name = spec.substr(0, end);
       spec.remove_prefix(std::min(end + 1, spec.size()));
       if (name.empty()) continue;
-      if (name.front() == '[') name = name.substr(1, name.size() - 2);
       if (name.ends_with("...")) {
         repeated_ = true;
         continue;
       }
+      if (name.front() == '[') name = name.substr(1, name.size() - 2);
       names_.emplace_back(name);
       case_.in.emplace_back();
     }
@@ -101,6 +101,7 @@ class LineParser {
     std::string_view key = token.substr(0, equals), value = token.substr(equals + 1);
     if (key == "fill") return parse_fill(value);
     if (key == "range") return parse_range(value);
+    if (key == "region") return parse_region(value);
     if (key == "at") {
       case_.at = LATHE_TRY(parse_bindings(value));
       return {};
@@ -156,6 +157,21 @@ class LineParser {
     } else {
       return invalid("'{}' is not a way to fill", what);
     }
+    return {};
+  }
+
+  Status parse_region(std::string_view text) {
+    const size_t arrow = text.find("->");
+    if (arrow == text.npos) return invalid("'{}' is not (types)->(types)", text);
+    RegionType region;
+    for (auto [part, into] : {std::pair{text.substr(0, arrow), &region.in},
+                              std::pair{text.substr(arrow + 2), &region.out}}) {
+      if (!part.starts_with('(') || !part.ends_with(')'))
+        return invalid("'{}' is not (types)", part);
+      for (std::string_view type : LATHE_TRY(split_top(part.substr(1, part.size() - 2), ',')))
+        into->push_back(LATHE_TRY(TensorType::parse(type)));
+    }
+    case_.regions.push_back(std::move(region));
     return {};
   }
 
@@ -232,7 +248,8 @@ Result<std::vector<Case>> load_cases(const OpDef& def, const std::string& folder
 }
 
 Result<OpInstance> instance_of(const Case& c) {
-  Inferred inferred = LATHE_TRY(infer(*c.def, c.in, c.attrs));
+  Inferred inferred = LATHE_TRY(infer(*c.def, c.in, c.attrs, {}, c.regions));
+  if (!c.regions.empty()) return std::move(inferred.op);
   for (const Constraint& constraint : inferred.constraints)
     LATHE_TRY(constraint.check(c.at).at(c.def->name));
   return inferred.op.evaluate(c.at);

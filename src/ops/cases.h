@@ -18,6 +18,7 @@
 //   range=NAME:A..B       random values in [A, B]; whole numbers for integers
 //   expect={...}          values of output 0, computed by hand; expect1={...} of output 1
 //   expect_shape=f32[2]   type of output 0; expect_shape1=... of output 1
+//   region=(f32[2])->(f32[3])   what the next graph inside takes and gives: types alone are checked
 //   error: TEXT           to the end of the line: inference or the reference fails with this
 //                         message; TEXT... is its beginning
 // Inputs that nothing is said of hold seeded random numbers in [-2, 2], integers in [-8, 8].
@@ -43,6 +44,7 @@ struct Case {
   std::string text;            // without the comment
   std::vector<TensorType> in;  // symbols only where `at` binds them
   Attrs attrs;
+  std::vector<RegionType> regions;
   std::vector<CaseFill> fills;  // by operand
   Bindings at;
   std::map<int, std::vector<double>> expect;  // by output
@@ -60,7 +62,7 @@ Result<std::vector<Case>> parse_cases(const OpDef& def, std::string_view text);
 // Reads FOLDER/STEM.cases.
 Result<std::vector<Case>> load_cases(const OpDef& def, const std::string& folder);
 
-// The concrete instance of a case without error.
+// The concrete instance of a case without error; with symbols where it holds graphs.
 Result<OpInstance> instance_of(const Case& c);
 // Inputs for the instance's operands; the same seed, the same values.
 Result<std::vector<HostTensor>> inputs_of(const Case& c, const OpInstance& op, uint64_t seed = 0);

@@ -113,6 +113,7 @@ void check_case(const Case& c) {
     EXPECT_EQ(op->out[static_cast<size_t>(k)].to_string(), type.to_string());
   }
   check_text_round_trip(*op);
+  if (!c.regions.empty()) return;  // interpret() runs the graphs inside
   Cost cost = cost_of(*op);
   EXPECT_TRUE(cost.flops >= 0 && std::isfinite(cost.flops) && cost.bytes >= 0);
   Result<std::vector<HostTensor>> in = inputs_of(c, *op);

@@ -109,11 +109,21 @@ Status check_outputs(const InferContext& context) {
   return {};
 }
 
+Status check_regions(const OpDef& def, size_t given) {
+  const auto expected =
+      static_cast<size_t>(std::ranges::count(def.regions, ' ')) + (def.regions.empty() ? 0 : 1);
+  if (given == expected) return {};
+  if (expected == 0) return invalid("it holds no graphs, got {}", given);
+  return invalid("expected {} graphs ({}), got {}", expected, def.regions, given);
+}
+
 Result<Inferred> infer_checked(const OpDef& def, std::vector<TensorType> in, Attrs attrs,
-                               std::span<const std::optional<Contents>> contents) {
+                               std::span<const std::optional<Contents>> contents,
+                               std::span<const RegionType> regions) {
   LATHE_TRY(check_operands(def, in));
   LATHE_TRY(check_attrs(def, attrs));
-  InferContext context(attrs, in, contents);
+  LATHE_TRY(check_regions(def, regions.size()));
+  InferContext context(attrs, in, contents, regions);
   LATHE_TRY(def.infer(context));
   LATHE_TRY(check_outputs(context));
   context.out_contents.resize(context.out.size());
@@ -134,8 +144,9 @@ std::string described(const Dim& d, int64_t value) {
 }  // namespace
 
 InferContext::InferContext(const Attrs& attrs_, std::span<const TensorType> in_,
-                           std::span<const std::optional<Contents>> contents)
-    : attrs(attrs_), in(in_), contents_(contents) {}
+                           std::span<const std::optional<Contents>> contents,
+                           std::span<const RegionType> regions_)
+    : attrs(attrs_), in(in_), regions(regions_), contents_(contents) {}
 
 const Contents* InferContext::contents(int k) const {
   size_t i = static_cast<size_t>(k);
@@ -198,8 +209,9 @@ Status Constraint::check(const Bindings& values) const {
 }
 
 Result<Inferred> infer(const OpDef& def, std::vector<TensorType> in, Attrs attrs,
-                       std::span<const std::optional<Contents>> contents) {
-  Result<Inferred> result = infer_checked(def, std::move(in), std::move(attrs), contents);
+                       std::span<const std::optional<Contents>> contents,
+                       std::span<const RegionType> regions) {
+  Result<Inferred> result = infer_checked(def, std::move(in), std::move(attrs), contents, regions);
   if (!result.ok()) return std::move(result).status().at(def.name);
   return result;
 }

@@ -61,13 +61,23 @@ struct Constraint {
   friend bool operator==(const Constraint&, const Constraint&) = default;
 };
 
+// What one graph inside an If, Loop or Scan takes and gives.
+struct RegionType {
+  std::vector<TensorType> in, out;
+  // What the symbols begin with that the region's own nodes give a value to: a size made of one of
+  // them means nothing outside.
+  std::vector<std::string> inner;
+};
+
 // What infer functions read and write.
 class InferContext {
  public:
   InferContext(const Attrs& attrs, std::span<const TensorType> in,
-               std::span<const std::optional<Contents>> contents);
+               std::span<const std::optional<Contents>> contents,
+               std::span<const RegionType> regions = {});
   const Attrs& attrs;
   std::span<const TensorType> in;
+  std::span<const RegionType> regions;  // as many as OpDef::regions names
 
   int operands() const { return static_cast<int>(in.size()); }
   bool has(int k) const { return k < operands() && !in[static_cast<size_t>(k)].absent(); }
@@ -165,6 +175,11 @@ struct OpDef {
   // Whether this instance can be run by its reference; null: always.
   bool (*has_reference)(const OpInstance&) = nullptr;
   Cost (*cost)(const OpInstance&) = nullptr;  // null: flops = output elements, bytes = all tensors
+  // Control flow: the names of the graphs that a node of it holds, "then_branch else_branch", and
+  // how many operands are its own. Those behind are captures, which are the last inputs of each
+  // graph. It has no reference: interpret() runs the graphs.
+  std::string_view regions = {};
+  size_t (*own_operands)(const Attrs&) = nullptr;
 
   bool is(std::string_view n) const { return name == n; }
 };
@@ -181,7 +196,8 @@ struct Inferred {
   std::vector<Constraint> constraints;
 };
 Result<Inferred> infer(const OpDef& def, std::vector<TensorType> in, Attrs attrs,
-                       std::span<const std::optional<Contents>> contents = {});
+                       std::span<const std::optional<Contents>> contents = {},
+                       std::span<const RegionType> regions = {});
 
 // What must hold of an instance that was read from a file: attributes as the schema says, outputs
 // as inference gives them, expressions and slices of the fusion sound.

@@ -84,5 +84,44 @@ TEST(Pipeline, EveryPassSaysWhatItDoes) {
   }
 }
 
+TEST(RunPasses, PassesRunInRegionsAndKeepWhatThoseRead) {
+  Result<Graph> g = parse_graph(R"IR(graph g(%c: bool[], %x: f32[2,3]) {
+    %a = Pointwise{expr="(a:f32) -> neg(a)"}(%x)
+    %same = Reshape{shape=dims[2, 3]}(%a)
+    %unread = Pointwise{expr="(a:f32) -> exp(a)"}(%x)
+    %y = If(%c, %same, %unread) "n" {
+      graph yes(%v: f32[2,3], %u: f32[2,3]) {
+        %two = Constant{value=f32[] {2}}()
+        %three = Constant{value=f32[] {3}}()
+        %six = Pointwise{expr="(a:f32, b:f32) -> mul(a, b)"}(%two, %three)
+        %w = Pointwise{expr="(a:f32, b:f32) -> mul(a, b)"}(%v, %six)
+        %2 = Pointwise{expr="(a:f32) -> abs(a)"}(%u)
+        return y=%w
+      }
+      graph no(%v: f32[2,3], %u: f32[2,3]) { %1 = Reshape{shape=dims[2, 3]}(%v) return y=%1 }
+    }
+    %gone = If(%c, %x) {
+      graph yes(%v: f32[2,3]) { return y=%v }
+      graph no(%v: f32[2,3]) { return y=%v }
+    }
+    return y=%y
+  })IR");
+  ASSERT_TRUE(g.ok()) << g.status().message();
+  ASSERT_TRUE(run_passes(*g, {.text_roundtrip = true}).ok());
+  Result<Graph> want = parse_graph(R"IR(graph g(%c: bool[], %x: f32[2,3]) {
+    %a = Pointwise{expr="(a:f32) -> neg(a)"}(%x)
+    %y = If(%c, %a) "n" {
+      graph yes(%v: f32[2,3]) {
+        %w = Pointwise{expr="(a:f32) -> mul(a, 6)"}(%v)
+        return y=%w
+      }
+      graph no(%v: f32[2,3]) { return y=%v }
+    }
+    return y=%y
+  })IR");
+  ASSERT_TRUE(want.ok()) << want.status().message();
+  EXPECT_EQ(to_string(*g), to_string(*want));
+}
+
 }  // namespace
 }  // namespace lathe

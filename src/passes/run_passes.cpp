@@ -40,6 +40,18 @@ Status check_names(const PassOptions& options) {
   return {};
 }
 
+// A region sees nothing around it: a pass runs in it as in any graph.
+Result<bool> run_everywhere(const Pass& pass, Graph& graph, const PassOptions& options) {
+  bool changed = false;
+  for (Node* node : graph.nodes()) {
+    for (auto& region : node->regions) {
+      if (LATHE_TRY(run_everywhere(pass, *region, options))) changed = true;
+    }
+  }
+  if (LATHE_TRY(pass.run(graph, options))) changed = true;
+  return changed;
+}
+
 Status after_change(Graph& graph, const PassOptions& options) {
   LATHE_TRY(verify(graph));
   if (!options.text_roundtrip) return {};
@@ -61,7 +73,7 @@ Status run_passes(Graph& graph, const PassOptions& options) {
     for (const Pass* pass : pipeline()) {
       if (std::count(options.disabled.begin(), options.disabled.end(), pass->name)) continue;
       if (options.proceed) LATHE_TRY(options.proceed(pass->name));
-      Result<bool> result = pass->run(graph, options);
+      Result<bool> result = run_everywhere(*pass, graph, options);
       const std::string where = fmt::format("pass {}", pass->name);
       if (!result.ok()) return std::move(result).status().at(where);
       if (!*result) continue;

@@ -57,7 +57,7 @@ TEST(Conformance, EveryTacticAgreesWithTheReferenceOnEveryCase) {
   TrialCounts counts;
   for (const OpDef* def : all_ops()) {
     for (const Case& c : cases_of(*def)) {
-      if (!c.error.empty()) continue;
+      if (!c.error.empty() || !c.regions.empty()) continue;  // no tactic runs graphs
       Result<OpInstance> op = instance_of(c);
       ASSERT_TRUE(op.ok()) << c.where();
       Result<std::vector<HostTensor>> inputs = inputs_of(c, *op);
