@@ -75,6 +75,8 @@ def main():
     networks = sorted(SHARED.rglob("*.onnx"))
     copy([ROOT / "examples/models/upscale.onnx"], out / "onnx", 400_000)
     copy(networks, out / "onnx")
+    subprocess.run([sys.executable, "-B", ROOT / "tests/custom/onnx_bytes.py",
+                    out / "onnx" / "loop.onnx", "loop"], check=True)
     write(out / "graph", texts("*.irtest", r"^(graph \w+\(.*?^})"))
     write(out / "expr", texts("*.irtest", r'"(\([^"]*\) -> [^"]*)"') +
           texts("*.cases", r'"(\([^"]*\) -> [^"]*)"'))

@@ -63,7 +63,13 @@ void drop_node(NetworkState& s, int n) {
   for (int v : s.draft.node(n).results) {
     if (v >= 0) s.names.erase(s.draft.value(v).name);
   }
+  const bool inside = !s.draft.node(n).graphs.empty();
   s.draft.remove_node(n);
+  // Names of what was inside went with it.
+  if (!inside) return;
+  std::erase_if(s.names, [&](const auto& entry) {
+    return s.draft.value(entry.second).kind == DraftValue::Kind::Removed;
+  });
 }
 
 bool is_dead(const Draft& draft, int v) {
@@ -130,6 +136,11 @@ Status Network::replace(Value value, Value replacement) {
     }
   }
   LATHE_TRY(rewire(s, slots, to));
+  for (int n : readers) {
+    for (DraftGraph& graph : s.draft.node(n).graphs) {
+      std::replace(graph.results.begin(), graph.results.end(), from, to);
+    }
+  }
   for (DraftPort& port : s.draft.outputs) {
     if (port.value == from) port.value = to;
   }
@@ -224,7 +235,8 @@ int Network::remove_dead() {
     ++gone;
   }
   for (int v = 0; v < s.draft.value_count(); ++v) {
-    if (s.draft.value(v).kind == DraftValue::Kind::Constant && is_dead(s.draft, v))
+    const DraftValue& value = s.draft.value(v);
+    if (value.kind == DraftValue::Kind::Constant && !value.inner && is_dead(s.draft, v))
       drop_value(s, v);
   }
   return gone;

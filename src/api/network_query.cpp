@@ -76,10 +76,12 @@ std::vector<std::string> Network::output_names() const {
   return out;
 }
 
+// Values inside graphs that a node holds are that node's own affair.
 std::vector<Network::Value> Network::values() const {
   std::vector<Value> out;
   for (int v = 0; v < state_->draft.value_count(); ++v) {
-    if (state_->draft.value(v).kind != DraftValue::Kind::Removed) out.push_back(state_->handle(v));
+    const DraftValue& value = state_->draft.value(v);
+    if (value.kind != DraftValue::Kind::Removed && !value.inner) out.push_back(state_->handle(v));
   }
   return out;
 }
@@ -87,7 +89,8 @@ std::vector<Network::Value> Network::values() const {
 std::vector<Network::Value> Network::constants() const {
   std::vector<Value> out;
   for (int v = 0; v < state_->draft.value_count(); ++v) {
-    if (state_->draft.value(v).kind == DraftValue::Kind::Constant) out.push_back(state_->handle(v));
+    const DraftValue& value = state_->draft.value(v);
+    if (value.kind == DraftValue::Kind::Constant && !value.inner) out.push_back(state_->handle(v));
   }
   return out;
 }
@@ -107,7 +110,9 @@ Result<Network::ValueInfo> Network::info(Value value) const {
   info.producer = s.node_handle(d.producer);
   info.index = d.index;
   info.is_output = s.draft.is_output(v);
-  for (int n : d.readers) info.readers.push_back(s.node_handle(n));
+  for (int n : d.readers) {
+    if (!s.draft.node(n).inner) info.readers.push_back(s.node_handle(n));
+  }
   if (d.kind == DraftValue::Kind::Constant) {
     info.kind = Kind::Constant;
     LATHE_TRY(Status(d.unreadable));
@@ -150,7 +155,8 @@ Result<std::string> Network::name(Value value) const {
 
 Network::Value Network::find_value(std::string_view name) const {
   auto it = state_->names.find(std::string(name));
-  return it == state_->names.end() ? Value{} : state_->handle(it->second);
+  const bool found = it != state_->names.end() && !state_->draft.value(it->second).inner;
+  return found ? state_->handle(it->second) : Value{};
 }
 
 Network::Node Network::find_node(std::string_view name) const {

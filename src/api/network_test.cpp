@@ -244,6 +244,71 @@ TEST(Network, ANetworkOfAModelHasItsNamesAndNodes) {
   EXPECT_EQ(net.constant(net.find_value("w"))->to_doubles(), (std::vector<double>{1, 2, 3}));
 }
 
+// y = c ? x + w : x, z = -x
+std::string with_branches() {
+  TestModel m(17);
+  m.input("c", 9, {}).input("x", 1, {2}).node("If", {"c"}, {"y"});
+  for (const char* name : {"then_branch", "else_branch"}) {
+    auto* g = m.attribute(name, 5).mutable_g();
+    if (std::string_view(name) == "then_branch") {
+      auto* w = g->add_initializer();
+      w->set_name("w");
+      w->set_data_type(1);
+      w->add_dims(1);
+      w->add_float_data(3);
+      auto* add = g->add_node();
+      add->set_op_type("Add");
+      add->add_input("x");
+      add->add_input("w");
+      add->add_output("sum");
+    }
+    g->add_output()->set_name(g->node_size() > 0 ? "sum" : "x");
+  }
+  m.node("Neg", {"x"}, {"z"}).output("y").output("z");
+  return m.proto.SerializeAsString();
+}
+
+TEST(Network, GraphsInsideANodeAreThatNodesOwnAffair) {
+  const std::string bytes = with_branches();
+  const Model model = *Model::parse(std::as_bytes(std::span<const char>(bytes)));
+  EXPECT_TRUE(model.has_control_flow());
+  Network net = *Network::from(model);
+  EXPECT_TRUE(net.check().ok()) << net.check().message();
+  EXPECT_EQ(net.nodes().size(), 2u);
+  EXPECT_EQ(net.constants().size(), 0u);
+  EXPECT_EQ(net.find_value("sum"), Network::Value{});
+  EXPECT_EQ(net.values().size(), 4u);  // c, x, y, z
+  for (Network::Value v : net.values()) {
+    Result<Network::ValueInfo> info = net.info(v);
+    ASSERT_TRUE(info.ok()) << info.status().message();
+    for (Network::Node n : info->readers) EXPECT_TRUE(net.info(n).ok());
+  }
+  // What the branches read follows where it is replaced.
+  Network::Value z = net.find_value("z"), x = net.find_value("x");
+  ASSERT_TRUE(net.unmark_output(z).ok());
+  const Network::Node twice = *net.add_onnx("Add", {x, x}, {});
+  const Status replaced = net.replace(x, net.result(twice));
+  ASSERT_TRUE(replaced.ok()) << replaced.message();
+  EXPECT_TRUE(net.check().ok()) << net.check().message();
+  const Result<OptimizedModel> optimized = net.finish()->optimize({});
+  ASSERT_TRUE(optimized.ok()) << optimized.status().message();
+  EXPECT_EQ(optimized->control_flow, (std::vector<std::string>{"node 'my_If' (If)"}));
+  EXPECT_EQ(net.remove_dead(), 1);
+  ASSERT_TRUE(net.unmark_output(net.find_value("y")).ok());
+  EXPECT_EQ(net.remove_dead(), 2);
+  EXPECT_EQ(net.nodes().size(), 0u);
+  EXPECT_EQ(net.values().size(), 2u);
+}
+
+TEST(Network, AnOperatorThatHoldsGraphsIsNotAddedWithoutThem) {
+  Network net("n");
+  const Network::Value c = *net.add_input("c", Type::Bool, {});
+  EXPECT_EQ(net.add("If", {c}, {}, "n").status().message(),
+            "node 'n' (If): If: expected 2 graphs (then_branch else_branch), got 0");
+  EXPECT_EQ(net.add_onnx("If", {c}, {}, "n").status().message(),
+            "node 'n' (If): then_branch: the graph is missing");
+}
+
 TEST(Network, AnEngineOfAnImportedNetworkIsThatOfItsModel) {
   const FreshCache fresh("imported");
   for (const char* name : {"digits", "upscale"}) {

@@ -34,13 +34,24 @@ int Draft::add_constant(std::string_view constant, HostTensor tensor) {
   return value_count() - 1;
 }
 
-int Draft::add_node(DraftNode node, std::vector<int>* branch) {
+int Draft::add_graph_input(std::string_view input, RankClaim claim) {
+  DraftValue v;
+  v.kind = DraftValue::Kind::GraphInput;
+  v.inner = true;
+  v.name = input;
+  v.claim = claim;
+  values_.push_back(std::move(v));
+  return value_count() - 1;
+}
+
+int Draft::add_node(DraftNode node, std::vector<int>* graph) {
   const int n = node_count();
+  node.inner = graph != nullptr;
   for (int v : node.operands) {
     if (v >= 0) value(v).readers.push_back(n);
   }
   nodes_.push_back(std::move(node));
-  (branch != nullptr ? *branch : order_).push_back(n);
+  (graph != nullptr ? *graph : order_).push_back(n);
   return n;
 }
 
@@ -49,6 +60,7 @@ int Draft::add_result(int of, size_t index, std::string_view result) {
   v.name = result;
   v.producer = of;
   v.index = static_cast<int>(index);
+  v.inner = node(of).inner;
   values_.push_back(std::move(v));
   std::vector<int>& results = node(of).results;
   if (results.size() <= index) results.resize(index + 1, -1);
@@ -80,11 +92,15 @@ void Draft::remove_value(int v) {
 }
 
 void Draft::remove_node(int n) {
+  for (const DraftGraph& graph : node(n).graphs) {
+    for (size_t k = graph.nodes.size(); k-- > 0;) remove_node(graph.nodes[k]);
+    for (int v : graph.inputs) remove_value(v);
+  }
   for (size_t k = node(n).operands.size(); k-- > 0;) set_operand(n, k, -1);
   for (int v : node(n).results) {
     if (v >= 0) remove_value(v);
   }
-  order_.erase(std::find(order_.rbegin(), order_.rend(), n).base() - 1);
+  if (!node(n).inner) order_.erase(std::find(order_.rbegin(), order_.rend(), n).base() - 1);
   node(n) = DraftNode();
   node(n).removed = true;
 }

@@ -21,8 +21,9 @@ namespace lathe {
 struct CustomOperators;  // custom/operators.h
 
 struct DraftValue {
-  enum class Kind : uint8_t { Removed, Input, Constant, Result };
+  enum class Kind : uint8_t { Removed, Input, Constant, Result, GraphInput };
   Kind kind = Kind::Result;
+  bool inner = false;  // of a graph inside a node
   std::string name;
   // Input: what is declared.
   DType dtype = DType::None;
@@ -38,15 +39,17 @@ struct DraftValue {
   std::vector<int> readers;  // nodes, one entry for each operand
 };
 
-// One of the graphs that an If chooses from.
-struct DraftBranch {
-  std::string name;          // "then_branch"
+// A graph inside a node: a branch of an If, the body of a Loop or Scan.
+struct DraftGraph {
+  std::string name;          // of the attribute: "then_branch"
+  std::vector<int> inputs;   // values of kind GraphInput
   std::vector<int> nodes;    // in an order in which they can run; not in Draft::order
-  std::vector<int> results;  // values, of these nodes or from outside
+  std::vector<int> results;  // values, its own or from outside
 };
 
 struct DraftNode {
   bool removed = false;
+  bool inner = false;          // of a graph inside another node
   std::string type;            // "Conv"
   const OpDef* own = nullptr;  // an operator of Lathe's own; null: of ONNX
   std::string domain;          // canonical: "" for ai.onnx
@@ -58,8 +61,9 @@ struct DraftNode {
   std::vector<int> results;   // values, -1: not wanted
   AttributeMap attributes;    // of an ONNX operator
   Attrs attrs;                // of one of Lathe's
-  // Of an If, whose operands are the condition and what the branches read from outside.
-  std::vector<DraftBranch> branches;
+  // Of an If, Loop or Scan; the operands from `own_operands` on are what these read from outside.
+  std::vector<DraftGraph> graphs;
+  size_t own_operands = 0;
   std::string where() const;  // "node 'conv1' (Conv)"
 };
 
@@ -88,9 +92,10 @@ class Draft {
 
   int add_input(std::string_view name, DType dtype, bool has_shape, Shape shape);
   int add_constant(std::string_view name, HostTensor tensor);
-  // Appends, to the order or to a branch's nodes; its operands are defined before it. Results are
+  int add_graph_input(std::string_view name, RankClaim claim);
+  // Appends, to the order or to a graph's nodes; its operands are defined before it. Results are
   // added after.
-  int add_node(DraftNode node, std::vector<int>* branch = nullptr);
+  int add_node(DraftNode node, std::vector<int>* graph = nullptr);
   int add_result(int node, size_t index, std::string_view name);
   // The operand slot k, made where it is beyond the end. Call sort() after.
   void set_operand(int node, size_t k, int value);
@@ -98,7 +103,7 @@ class Draft {
   // in it, and changes nothing.
   Status sort();
   bool is_output(int value) const;
-  // Nothing may read what goes.
+  // Nothing may read what goes. A node's graphs go with it.
   void remove_node(int node);
   void remove_value(int value);
 

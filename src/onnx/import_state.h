@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "graph/graph.h"
@@ -16,6 +17,7 @@
 namespace lathe {
 
 class Budget;
+class NodeGraphs;
 
 struct ImportState {
   explicit ImportState(Budget& b) : budget(b) {}
@@ -23,10 +25,13 @@ struct ImportState {
   Graph graph;
   Budget& budget;
   std::unordered_map<std::string, Expr> expressions;  // parsed texts: importers repeat a few
+  std::unordered_set<const std::byte*> charged;       // tensors: graphs inside nodes share them
+  int named_nodes = 0;                                // of control flow, for their symbols
 
   // Every node and every byte of the graph comes in through these two.
   Result<Node*> append(std::string_view op, std::vector<Value*> operands, Attrs attrs,
-                       std::string_view node_name);
+                       std::string_view node_name,
+                       std::vector<std::unique_ptr<Graph>> regions = {});
   Result<Value*> constant(HostTensor tensor, std::string_view name);
 };
 
@@ -40,7 +45,8 @@ struct NodeState {
   std::vector<Value*> operands;
   std::vector<bool> wanted;  // by output
   const AttributeMap& attributes;
-  std::vector<Value*> results;  // by output, null until set
+  NodeGraphs* graphs = nullptr;  // inside the node; null: there can be none
+  std::vector<Value*> results;   // by output, null until set
   Status bad_attribute;
   std::set<std::string, std::less<>> asked_for;  // names of attributes, there or not
 };

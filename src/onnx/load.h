@@ -2,7 +2,8 @@
 #pragma once
 // Reads an ONNX model into a Graph of Lathe's operators. The bytes are hostile until checked:
 // sizes, types, names, nesting and references are verified here, and the budget is charged for
-// every tensor and node. An If becomes the branch that it takes, where its condition is known now.
+// every tensor and node. An If becomes the branch that it takes, where its condition is known now;
+// otherwise If, Loop and Scan become nodes that hold graphs.
 //
 //   Budget budget;
 //   Graph g = LATHE_TRY(load_onnx_file("model.onnx", budget));

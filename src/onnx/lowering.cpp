@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "graph/rewriter.h"
+#include "onnx/import_graphs.h"
 #include "onnx/import_state.h"
 #include "onnx/names.h"
 #include "onnx/node_lowering.h"
@@ -67,12 +68,12 @@ Lowering& Lowering::operator=(Lowering&&) noexcept = default;
 Graph& Lowering::graph() { return state_->graph; }
 
 Value* Lowering::find(int v) const {
-  return static_cast<size_t>(v) < values_.size() ? values_[static_cast<size_t>(v)] : nullptr;
+  const auto it = values_.find(v);
+  return it == values_.end() ? nullptr : it->second;
 }
 
 Status Lowering::put(const Draft& draft, int v, Value* value) {
-  if (values_.size() <= static_cast<size_t>(v)) values_.resize(static_cast<size_t>(v) + 1);
-  values_[static_cast<size_t>(v)] = value;
+  values_[v] = value;
   Status s = check_claim(draft.value(v).claim, *value);
   if (s.ok()) return s;
   return std::move(s).at(fmt::format("value '{}'", printable(draft.value(v).name)));
@@ -138,46 +139,25 @@ Status Lowering::define_results(const Draft& draft, const DraftNode& node,
   return {};
 }
 
-Result<std::vector<Value*>> Lowering::run_branch(const Draft& draft, const DraftBranch& branch) {
-  for (int n : branch.nodes) LATHE_TRY(run(draft, n));
-  std::vector<Value*> results;
-  for (int v : branch.results) results.push_back(LATHE_TRY(value(draft, v)));
-  return results;
+Lowering::Around Lowering::open_region() {
+  return {std::exchange(state_->graph, Graph()), std::exchange(values_, {}),
+          std::exchange(defined_, {})};
 }
 
-Result<std::vector<Value*>> Lowering::run_if(const Draft& draft, const DraftNode& node) {
-  const auto chosen = [&]() -> Result<const DraftBranch*> {
-    if (node.operands.empty() || node.operands[0] < 0) return invalid("the condition is missing");
-    const Value* condition = LATHE_TRY(value(draft, node.operands[0]));
-    if (condition->type.dtype != DType::Bool)
-      return invalid("the condition is {}, expected one bool", condition->type.to_string());
-    const std::optional<HostTensor> known = fold_value(condition);
-    if (!known)
-      return unsupported("the condition is computed from data: control flow is not implemented");
-    if (known->elements() != 1)
-      return invalid("the condition is {}, expected one bool", condition->type.to_string());
-    return &node.branches[known->get_i64(0) != 0 ? 0 : 1];
-  };
-  const Mark before = mark();
-  const Result<const DraftBranch*> branch = chosen();
-  if (!branch.ok()) return Status(branch.status()).at(node.where());
-  Result<std::vector<Value*>> results = run_branch(draft, **branch);
-  Status s = results.status();  // names the node inside, and this one around it
-  if (s.ok()) s = define_results(draft, node, *results).at(node.where());
-  if (s.ok()) return results;
-  rewind(before);
-  return s;
+Graph Lowering::close_region(Around around) {
+  values_ = std::move(around.values);
+  defined_ = std::move(around.defined);
+  return std::exchange(state_->graph, std::move(around.graph));
 }
 
 Result<std::vector<Value*>> Lowering::run(const Draft& draft, int n) {
   const DraftNode& node = draft.node(n);
-  if (!node.branches.empty()) return run_if(draft, node);
   const Mark before = mark();
   const auto work = [&]() -> Result<std::vector<Value*>> {
+    std::span<const int> own = node.operands;
+    if (!node.graphs.empty()) own = own.first(std::min(own.size(), node.own_operands));
     std::vector<Value*> operands;
-    for (int v : node.operands) {
-      operands.push_back(v < 0 ? nullptr : LATHE_TRY(value(draft, v)));
-    }
+    for (int v : own) operands.push_back(v < 0 ? nullptr : LATHE_TRY(value(draft, v)));
     std::vector<Value*> results;
     if (node.own) {
       Node* made = LATHE_TRY(state_->append(node.own->name, std::move(operands),
@@ -187,7 +167,8 @@ Result<std::vector<Value*>> Lowering::run(const Draft& draft, int n) {
       std::vector<bool> wanted;
       for (int v : node.results) wanted.push_back(v >= 0);
       NodeLowering lowering(*state_, draft.custom.get());
-      results = LATHE_TRY(lowering.run(node, std::move(operands), wanted));
+      NodeGraphs graphs(*this, *state_, draft, node);
+      results = LATHE_TRY(lowering.run(node, std::move(operands), wanted, &graphs));
     }
     LATHE_TRY(define_results(draft, node, results));
     return results;
@@ -205,7 +186,7 @@ Lowering::Mark Lowering::mark() const { return {state_->graph.node_count(), defi
 
 void Lowering::rewind(Mark to) {
   while (defined_.size() > to.defined) {
-    values_[static_cast<size_t>(defined_.back())] = nullptr;
+    values_.erase(defined_.back());
     defined_.pop_back();
   }
   std::vector<Node*> nodes = state_->graph.nodes();

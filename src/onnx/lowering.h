@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -50,18 +51,24 @@ class Lowering {
   void rewind(Mark mark);
   Graph& graph();
 
+  // What is around a region while that is lowered: it sees nothing of it.
+  struct Around {
+    Graph graph;
+    std::unordered_map<int, Value*> values;
+    std::vector<int> defined;
+  };
+  Around open_region();
+  Graph close_region(Around around);
+
  private:
-  // The nodes of the branch that an If takes, where that is known now, in its place.
-  Result<std::vector<Value*>> run_if(const Draft& draft, const DraftNode& node);
-  Result<std::vector<Value*>> run_branch(const Draft& draft, const DraftBranch& branch);
   Status define_results(const Draft& draft, const DraftNode& node,
                         const std::vector<Value*>& results);
   Status put(const Draft& draft, int v, Value* value);
   void fix_sizes(const Shape& declared, const Shape& given);
   Attrs with_sizes(Attrs attrs) const;
   std::unique_ptr<ImportState> state_;
-  std::vector<Value*> values_;  // by the draft's index
-  std::vector<int> defined_;    // in order
+  std::unordered_map<int, Value*> values_;  // by the draft's index
+  std::vector<int> defined_;                // in order
   // Symbols of inputs' shapes that LoadOptions gives numbers for.
   std::map<std::string, Dim, std::less<>> sizes_;
 };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "onnx/model_import.h"
 
-#include <algorithm>
 #include <set>
 
 #include "custom/operators.h"
@@ -22,6 +21,10 @@ constexpr int64_t kNewestIr = 64;  // far beyond any that exists
 std::string node_name(const NodeProto& node) {
   if (!node.name().empty()) return node.name();
   return node.output_size() > 0 ? node.output(0) : "";
+}
+
+bool holds_graphs(std::string_view type) {
+  return type == "If" || type == "Loop" || type == "Scan";
 }
 
 std::string where(const NodeProto& node) {
@@ -76,7 +79,7 @@ Status ModelImport::add_initializers(Scope& scope) {
 }
 
 // Once for each message: a function's body is read by every call.
-Status ModelImport::add_branch_initializers(const lathe_onnx::GraphProto& graph, Scope& scope) {
+Status ModelImport::add_graph_initializers(const lathe_onnx::GraphProto& graph, Scope& scope) {
   for (const auto& tensor : graph.initializer()) {
     auto known = tensors_.find(&tensor);
     if (known == tensors_.end())
@@ -91,6 +94,7 @@ Status ModelImport::add_initializer(const std::string& name, Result<HostTensor> 
                                     Scope& scope) {
   const int v = draft_.add_constant(value_name(name, scope), tensor.ok() ? *tensor : HostTensor());
   draft_.value(v).unreadable = std::move(tensor).status();
+  draft_.value(v).inner = scope.graphs > 0;
   if (scope.values.emplace(name, v).second) return {};
   return invalid("the initializer '{}' is defined twice", printable(name));
 }
@@ -168,49 +172,58 @@ Result<AttributeMap> ModelImport::attributes_of(const NodeProto& node, const Sco
   return out;
 }
 
-Result<DraftBranch> ModelImport::add_branch(const NodeProto& node, std::string_view name,
-                                            const Scope& scope) {
-  const auto a = std::find_if(node.attribute().begin(), node.attribute().end(),
-                              [&](const AttributeProto& a) { return a.name() == name; });
-  if (a == node.attribute().end() || !a->has_g()) return invalid("the graph is missing");
-  const lathe_onnx::GraphProto& graph = a->g();
-  if (graph.input_size() > 0) return invalid("a graph without inputs is expected");
-  if (graph.output_size() != node.output_size()) {
-    return invalid("{} outputs, expected {}", graph.output_size(), node.output_size());
+Status ModelImport::add_graph_inputs(const lathe_onnx::GraphProto& graph, Scope& scope,
+                                     DraftGraph& made) {
+  for (const auto& input : graph.input()) {
+    LATHE_TRY(check_tensor_type(input.type(), input.name()));
+    made.inputs.push_back(
+        draft_.add_graph_input(value_name(input.name(), scope), read_rank(input.type())));
+    LATHE_TRY(define(input.name(), made.inputs.back(), scope));
   }
-  DraftBranch branch;
-  branch.name = name;
-  Scope inner;
-  inner.outer = &scope;
-  inner.branch = &branch.nodes;
-  inner.attributes = scope.attributes;
-  inner.opsets = scope.opsets;
-  inner.within =
-      fmt::format("{}{}{}: {}", scope.within, scope.within.empty() ? "" : ": ", where(node), name);
-  inner.depth = scope.depth + 1;
-  LATHE_TRY(add_branch_initializers(graph, inner));
-  for (int i : LATHE_TRY(node_order(graph))) LATHE_TRY(add_node(graph.node(i), inner));
-  for (const auto& output : graph.output()) {
-    branch.results.push_back(LATHE_TRY(lookup(output.name(), inner)));
-  }
-  return branch;
+  return {};
 }
 
-Status ModelImport::add_branches(const NodeProto& node, const Scope& scope, DraftNode& made) {
+Result<DraftGraph> ModelImport::add_graph(const AttributeProto& attribute, const Scope& scope) {
+  const lathe_onnx::GraphProto& graph = attribute.g();
+  DraftGraph made;
+  made.name = printable(attribute.name());
+  Scope inner;
+  inner.outer = &scope;
+  inner.nodes = &made.nodes;
+  inner.attributes = scope.attributes;
+  inner.opsets = scope.opsets;
+  inner.depth = scope.depth + 1;
+  inner.graphs = scope.graphs + 1;
+  if (inner.graphs > kMaxRegionDepth)
+    return invalid("graphs inside nodes are nested deeper than {}", kMaxRegionDepth);
+  LATHE_TRY(add_graph_inputs(graph, inner, made));
+  LATHE_TRY(add_graph_initializers(graph, inner));
+  for (int i : LATHE_TRY(node_order(graph))) LATHE_TRY(add_node(graph.node(i), inner));
+  for (const auto& output : graph.output()) {
+    made.results.push_back(LATHE_TRY(lookup(output.name(), inner)));
+  }
+  return made;
+}
+
+Status ModelImport::add_graphs(const NodeProto& node, const Scope& scope, DraftNode& made) {
   const int outside = draft_.value_count();
-  std::set<int> known(made.operands.begin(), made.operands.end());
+  made.own_operands = made.operands.size();
+  std::set<int> known;
   const auto read = [&](int v) {
     if (v >= 0 && v < outside && known.insert(v).second) made.operands.push_back(v);
   };
-  for (const char* name : {"then_branch", "else_branch"}) {
-    Result<DraftBranch> branch = add_branch(node, name, scope);
-    if (!branch.ok()) return std::move(branch).status().at(name);
-    made.branches.push_back(*std::move(branch));
-    for (int n : made.branches.back().nodes) {
+  for (const AttributeProto& a : node.attribute()) {
+    if (!a.has_g()) continue;
+    Result<DraftGraph> graph = add_graph(a, scope);
+    if (!graph.ok()) return std::move(graph).status().at(printable(a.name()));
+    made.graphs.push_back(*std::move(graph));
+    for (int n : made.graphs.back().nodes) {
       for (int v : draft_.node(n).operands) read(v);
     }
-    for (int v : made.branches.back().results) read(v);
+    for (int v : made.graphs.back().results) read(v);
   }
+  // Results that nobody wants count, too: the graphs give as many.
+  made.results.resize(static_cast<size_t>(node.output_size()), -1);
   return {};
 }
 
@@ -230,8 +243,8 @@ Status ModelImport::add_operator(const NodeProto& node, Scope& scope, AttributeM
   made.within = scope.within;
   made.operands = LATHE_TRY(operands_of(node, scope));
   made.attributes = std::move(attributes);
-  if (domain.empty() && made.type == "If") LATHE_TRY(add_branches(node, scope, made));
-  const int n = draft_.add_node(std::move(made), scope.branch);
+  if (domain.empty() && holds_graphs(made.type)) LATHE_TRY(add_graphs(node, scope, made));
+  const int n = draft_.add_node(std::move(made), scope.nodes);
   for (int k = 0; k < node.output_size(); ++k) {
     const std::string& name = node.output(k);
     if (name.empty()) continue;
@@ -246,9 +259,10 @@ Status ModelImport::add_operator(const NodeProto& node, Scope& scope, AttributeM
 Status ModelImport::add_call(const NodeProto& node, const FunctionProto& function, Scope& scope,
                              const AttributeMap& attributes) {
   Scope inner;
-  inner.branch = scope.branch;
+  inner.nodes = scope.nodes;
   inner.depth = scope.depth + 1;
-  if (inner.depth > kMaxCallDepth) return invalid("functions are nested too deep");
+  inner.graphs = scope.graphs;
+  if (inner.depth - inner.graphs > kMaxCallDepth) return invalid("functions are nested too deep");
   inner.within = scope.within + (scope.within.empty() ? "" : ": ") + where(node);
   inner.opsets = LATHE_TRY(read_opsets(function.opset_import()));
   for (const auto& [domain, version] : scope.opsets) inner.opsets.emplace(domain, version);

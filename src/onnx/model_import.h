@@ -24,22 +24,24 @@ class ModelImport {
   Result<Draft> run();
 
  private:
-  // The names visible to a list of nodes: the graph's, one call of a function's, or those of a
-  // branch of an If, which sees all around it.
+  // The names visible to a list of nodes: the model's, one call of a function's, or those of a
+  // graph inside a node, which sees all around it.
   struct Scope {
     const Scope* outer = nullptr;
-    std::vector<int>* branch = nullptr;  // where nodes go; null: into the draft's order
+    std::vector<int>* nodes = nullptr;  // where nodes go; null: into the draft's order
     std::unordered_map<std::string_view, int> values;  // of the draft; -1: absent
     AttributeMap attributes;                           // of the call, for references
     Opsets opsets;
     std::string within;  // the calls on the way here
-    int depth = 0;
+    int depth = 0;       // of calls and graphs
+    int graphs = 0;      // of graphs
   };
 
   Status check_header();
   void reserve_names();
   Status add_initializers(Scope& scope);
-  Status add_branch_initializers(const lathe_onnx::GraphProto& graph, Scope& scope);
+  Status add_graph_initializers(const lathe_onnx::GraphProto& graph, Scope& scope);
+  Status add_graph_inputs(const lathe_onnx::GraphProto& graph, Scope& scope, DraftGraph& made);
   Status add_initializer(const std::string& name, Result<HostTensor> tensor, Scope& scope);
   Status add_inputs(Scope& scope);
   Status add_outputs(Scope& scope);
@@ -47,10 +49,9 @@ class ModelImport {
   Status add_operator(const lathe_onnx::NodeProto& node, Scope& scope, AttributeMap attributes);
   Status add_call(const lathe_onnx::NodeProto& node, const lathe_onnx::FunctionProto& function,
                   Scope& scope, const AttributeMap& attributes);
-  Result<DraftBranch> add_branch(const lathe_onnx::NodeProto& node, std::string_view name,
-                                 const Scope& scope);
-  // The branches of an If, and what they read from outside as its operands.
-  Status add_branches(const lathe_onnx::NodeProto& node, const Scope& scope, DraftNode& made);
+  Result<DraftGraph> add_graph(const lathe_onnx::AttributeProto& attribute, const Scope& scope);
+  // The graphs inside a node, and what they read from outside as its operands.
+  Status add_graphs(const lathe_onnx::NodeProto& node, const Scope& scope, DraftNode& made);
   // The attributes of a node; those that refer to the enclosing function's are looked up there.
   Result<AttributeMap> attributes_of(const lathe_onnx::NodeProto& node, const Scope& scope);
   std::shared_ptr<const OnnxAttribute> decode(const lathe_onnx::AttributeProto& attribute);
@@ -68,7 +69,8 @@ class ModelImport {
   std::unordered_map<std::string_view, RankClaim> claims_;  // about the graph's values
   std::unordered_map<const lathe_onnx::AttributeProto*, std::shared_ptr<const OnnxAttribute>>
       decoded_;
-  std::unordered_map<const lathe_onnx::TensorProto*, Result<HostTensor>> tensors_;  // of branches
+  std::unordered_map<const lathe_onnx::TensorProto*, Result<HostTensor>>
+      tensors_;                                 // of graphs inside
   std::unordered_map<std::string, int> names_;  // of values, with how often each was asked for
 };
 

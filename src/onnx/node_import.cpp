@@ -97,6 +97,11 @@ Result<DType> NodeImport::dtype(std::string_view name, DType fallback) const {
   return dtype_from_onnx(*a);
 }
 
+Result<NodeGraphs*> NodeImport::graphs() const {
+  if (state_.graphs != nullptr) return state_.graphs;
+  return unsupported("it has no graphs inside");
+}
+
 void NodeImport::without_effect(std::initializer_list<std::string_view> names) const {
   for (std::string_view name : names) state_.asked_for.emplace(name);
 }

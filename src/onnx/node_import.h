@@ -22,6 +22,7 @@
 
 namespace lathe {
 
+class NodeGraphs;
 struct NodeState;
 
 class NodeImport {
@@ -46,6 +47,9 @@ class NodeImport {
   Result<HostTensor> tensor(std::string_view attribute) const;
   // An attribute that holds a TensorProto.DataType.
   Result<DType> dtype(std::string_view attribute, DType fallback) const;
+
+  // The graphs inside an If, Loop or Scan (import_graphs.h).
+  Result<NodeGraphs*> graphs() const;
 
   // Says that these attributes change nothing here, as they are of training or of a type that is
   // not narrowed. Any other that the importer never asks for is warned of.

@@ -41,7 +41,7 @@ void warn_of_unread(const DraftNode& node, const NodeState& state) {
 }  // namespace
 
 Result<std::vector<Value*>> NodeLowering::run(const DraftNode& node, std::vector<Value*> operands,
-                                              std::vector<bool> wanted) {
+                                              std::vector<bool> wanted, NodeGraphs* graphs) {
   const bool known = node.domain.empty() && find_importer(node.type);
   if (!known && is_custom(custom_, node.domain, node.type)) return run_custom(node, operands);
   const Importer importer = LATHE_TRY(importer_of(node));
@@ -52,6 +52,7 @@ Result<std::vector<Value*>> NodeLowering::run(const DraftNode& node, std::vector
                   .operands = std::move(operands),
                   .wanted = std::move(wanted),
                   .attributes = node.attributes,
+                  .graphs = graphs,
                   .results = {},
                   .bad_attribute = {},
                   .asked_for = {}};

@@ -18,9 +18,10 @@ class NodeLowering {
  public:
   NodeLowering(ImportState& state, const CustomOperators* custom)
       : state_(state), custom_(custom) {}
-  // An operator of ONNX or of the user; results by output, null until set.
+  // An operator of ONNX or of the user; results by output, null until set. `graphs`: those inside
+  // the node, null where there can be none.
   Result<std::vector<Value*>> run(const DraftNode& node, std::vector<Value*> operands,
-                                  std::vector<bool> wanted);
+                                  std::vector<bool> wanted, NodeGraphs* graphs = nullptr);
 
  private:
   using Values = std::vector<Value*>;

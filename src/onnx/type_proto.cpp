@@ -31,15 +31,24 @@ Dim SymbolTable::named(std::string_view name) {
 
 Dim SymbolTable::fresh(std::string_view stem) { return Dim::symbol(unique(symbol_name(stem))); }
 
+bool SymbolTable::has_beginning(std::string_view beginning) const {
+  const auto it = used_.lower_bound(beginning);
+  return it != used_.end() && it->first.starts_with(beginning);
+}
+
+Status check_tensor_type(const lathe_onnx::TypeProto& type, std::string_view name) {
+  if (type.value_case() == lathe_onnx::TypeProto::VALUE_NOT_SET || type.has_tensor_type())
+    return {};
+  return unsupported(
+      "'{}' is a sequence, map, optional or sparse tensor; only tensors are "
+      "implemented",
+      printable(name));
+}
+
 Result<TypeClaim> read_type(const lathe_onnx::TypeProto& type, std::string_view name,
                             SymbolTable& symbols) {
+  LATHE_TRY(check_tensor_type(type, name));
   if (type.value_case() == lathe_onnx::TypeProto::VALUE_NOT_SET) return TypeClaim();
-  if (!type.has_tensor_type()) {
-    return unsupported(
-        "'{}' is a sequence, map, optional or sparse tensor; only tensors are "
-        "implemented",
-        printable(name));
-  }
   const auto& tensor = type.tensor_type();
   TypeClaim claim;
   if (tensor.elem_type() != 0) claim.dtype = LATHE_TRY(dtype_from_onnx(tensor.elem_type()));

@@ -26,6 +26,8 @@ class SymbolTable {
   Dim named(std::string_view name);
   // A symbol that nothing else uses: "x_d0".
   Dim fresh(std::string_view stem);
+  // Some symbol begins so.
+  bool has_beginning(std::string_view beginning) const;
 
  private:
   std::string unique(std::string stem);
@@ -39,6 +41,9 @@ struct TypeClaim {
   bool has_shape = false;
   Shape shape;
 };
+
+// An error where the type is said and is no tensor's.
+Status check_tensor_type(const lathe_onnx::TypeProto& type, std::string_view name);
 
 // `name` is the value's: for fresh symbols and messages.
 Result<TypeClaim> read_type(const lathe_onnx::TypeProto& type, std::string_view name,

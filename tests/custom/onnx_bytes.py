@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ONNX models as bytes, with nothing but Python: one node of a domain of its own.
+"""ONNX models as bytes, with nothing but Python: one node of a domain of its own, or a loop.
 
     python3 onnx_bytes.py FILE.onnx        # com.example::Snake on x f32[N,3,L]
+    python3 onnx_bytes.py FILE.onnx loop   # x f32[N,3] doubled m times, m an input
 """
 import pathlib
 import struct
@@ -24,9 +25,10 @@ def field(number, value):
     return varint(number << 3 | 2) + varint(len(data)) + data
 
 
-def port(name, sizes):
+def port(name, sizes, kind=1):
+    """`kind`: 1 is FLOAT, 7 INT64, 9 BOOL."""
     dims = b"".join(field(1, field(2, s) if isinstance(s, str) else field(1, s)) for s in sizes)
-    tensor = field(1, 1) + field(2, dims)  # FLOAT
+    tensor = field(1, kind) + field(2, dims)
     return field(1, name) + field(2, field(1, tensor))
 
 
@@ -58,5 +60,18 @@ def snake():
                  [port("x", ["N", 3, "L"])], ["y"], [floats("alpha", ALPHA)])
 
 
+def loop():
+    """y = Relu(x doubled m times), in a Loop that is called 'again'."""
+    inner = b"".join([field(1, node("", "Add", ["v", "v"], ["w"])), field(2, "twice"),
+                      field(11, port("i", [], 7)), field(11, port("go", [], 9)),
+                      field(11, port("v", ["N", 3])), field(12, field(1, "go")),
+                      field(12, field(1, "w"))])
+    body = field(1, "body") + field(20, 5) + field(6, inner)  # an attribute that is a graph
+    again = (b"".join(field(1, name) for name in ("m", "", "x")) + field(2, "last")
+             + field(3, "again") + field(4, "Loop") + field(5, body))
+    return model([again, node("", "Relu", ["last"], ["y"]), node("", "Neg", ["x"], ["z"])],
+                 [port("x", ["N", 3]), port("m", [], 7)], ["y", "z"])
+
+
 if __name__ == "__main__":
-    pathlib.Path(sys.argv[1]).write_bytes(snake())
+    pathlib.Path(sys.argv[1]).write_bytes(loop() if "loop" in sys.argv[2:] else snake())
