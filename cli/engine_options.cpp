@@ -187,9 +187,13 @@ Result<Engine> open_engine(EngineOptions& options, const ReadGiven& read) {
     for (const auto& [name, sizes] : *given)
       options.build.shapes.try_emplace(name, ShapeRange{sizes});
   }
+  return build_model(*model, options);
+}
+
+Result<Engine> build_model(const Model& model, EngineOptions& options) {
   ProgressBar bar;
   bar.attach(options.build);
-  Result<Engine> engine = Engine::build(*model, options.build);
+  Result<Engine> engine = Engine::build(model, options.build);
   if (engine.ok() && interrupted()) return Status(Code::Cancelled, "cancelled");
   return engine;
 }

@@ -49,6 +49,8 @@ using ReadGiven = std::function<Result<Shapes>(const std::vector<PortInfo>& inpu
 // The engine of a file, or built from a model with a progress bar.
 Result<Engine> open_engine(EngineOptions& options, const ReadGiven& read = {});
 Result<Model> load_model(const EngineOptions& options);
+// The engine of a model, with a progress bar; the options are finished.
+Result<Engine> build_model(const Model& model, EngineOptions& options);
 // The engine of a file; a warning names options that only a build looks at.
 Result<Engine> load_engine(const EngineOptions& options);
 bool is_engine_file(const std::string& path);

@@ -2,6 +2,7 @@
 // lathe inspect MODEL.onnx|FILE.engine [--layers]
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "command.h"
@@ -16,8 +17,7 @@ struct InspectOptions {
   bool layers = false, graph = false, json = false;
 };
 
-int inspect_command(InspectOptions& o) {
-  Result<Engine> engine = open_engine(o.engine);
+int show_engine(const Result<Engine>& engine, const InspectOptions& o) {
   if (!engine.ok()) return fail(engine.status(), o.engine.file);
   if (o.json) {
     fmt::print("{}\n", json_text(engine_json(*engine)));
@@ -28,6 +28,32 @@ int inspect_command(InspectOptions& o) {
   if (o.engine.why) fmt::print("{}", reasons(*engine));
   if (o.graph) fmt::print("{}", engine->graph_text());
   return kFine;
+}
+
+// What can be said of a model that no engine runs so far; nothing where one may.
+Result<bool> show_model(const Model& model, const InspectOptions& o) {
+  if (!model.has_control_flow()) return false;
+  const Result<OptimizedModel> optimized = model.optimize(o.engine.build);
+  if (!optimized.ok()) return optimized.status();
+  if (optimized->control_flow.empty()) return false;
+  const std::string name = std::filesystem::path(o.engine.file).filename().string();
+  if (o.json) {
+    fmt::print("{}\n", json_text(model_json(name, model, *optimized)));
+  } else {
+    fmt::print("{}", summary(name, model, *optimized));
+    if (o.graph) fmt::print("{}", optimized->graph);
+  }
+  return true;
+}
+
+int inspect_command(InspectOptions& o) {
+  if (is_engine_file(o.engine.file)) return show_engine(open_engine(o.engine), o);
+  if (const Status s = o.engine.finish(); !s.ok()) return fail(s, o.engine.file);
+  const Result<Model> model = load_model(o.engine);
+  if (!model.ok()) return fail(model.status(), o.engine.file);
+  const Result<bool> shown = show_model(*model, o);
+  if (!shown.ok()) return fail(shown.status(), o.engine.file);
+  return *shown ? kFine : show_engine(build_model(*model, o.engine), o);
 }
 
 }  // namespace

@@ -114,6 +114,19 @@ std::string summary(const Engine& engine) {
   return text;
 }
 
+std::string summary(const std::string& name, const Model& model, const OptimizedModel& optimized) {
+  std::string text = fmt::format("{}\n", printable(name));
+  for (const PortInfo& p : model.inputs())
+    text += fmt::format("  input   {:<24} {}\n", printable(p.name), type_text(p));
+  for (const PortInfo& p : model.outputs())
+    text += fmt::format("  output  {:<24} {}\n", printable(p.name), type_text(p));
+  text +=
+      fmt::format("  {} nodes; no engine yet: control flow cannot be run\n", model.node_count());
+  for (const std::string& node : optimized.control_flow)
+    text += fmt::format("  cannot be run  {}\n", printable(node));
+  return text;
+}
+
 std::string layers(const Engine& engine) {
   std::string text = fmt::format("{:>4}  {:<40} {:<12} {:<24} {:>10} {:>9}\n", "step", "nodes",
                                  "operator", "tactic", "us", "error");
@@ -137,6 +150,15 @@ std::string reasons(const Engine& engine) {
     if (!s.why.empty()) text += fmt::format("      {}\n", printable(s.why));
   }
   return text;
+}
+
+nlohmann::json model_json(const std::string& name, const Model& model,
+                          const OptimizedModel& optimized) {
+  return {{"model", name},
+          {"nodes", model.node_count()},
+          {"inputs", ports_json(model.inputs())},
+          {"outputs", ports_json(model.outputs())},
+          {"cannot_run", optimized.control_flow}};
 }
 
 nlohmann::json engine_json(const Engine& engine) {

@@ -15,8 +15,12 @@ std::string json_text(const nlohmann::json& json);  // bytes that are no UTF-8 r
 
 std::string type_text(const PortInfo& port);  // "f32[N,3,224,224]"
 std::string summary(const Engine& engine);    // inputs, outputs, steps, certificate
-std::string layers(const Engine& engine);     // a table of steps
-std::string reasons(const Engine& engine);    // why, step by step
+// Of a model that no engine can be made of: inputs, outputs, the nodes that stand against it.
+std::string summary(const std::string& name, const Model& model, const OptimizedModel& optimized);
+std::string layers(const Engine& engine);   // a table of steps
+std::string reasons(const Engine& engine);  // why, step by step
 nlohmann::json engine_json(const Engine& engine);
+nlohmann::json model_json(const std::string& name, const Model& model,
+                          const OptimizedModel& optimized);
 
 }  // namespace lathe::cli

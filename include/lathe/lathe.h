@@ -95,6 +95,14 @@ struct ModelOptions {
   int64_t memory_budget_bytes = -1;  // for reading, as BuildOptions' for building
 };
 
+// A model as the optimizer leaves it, before a device matters.
+struct OptimizedModel {
+  std::string graph;  // as text
+  // The nodes that hold graphs, "node 'decoder' (Loop)": no engine runs them so far, and a build
+  // refuses the model. Empty: it can be built.
+  std::vector<std::string> control_flow;
+};
+
 class LATHE_API Model {
  public:
   // Reads and checks an ONNX file; external data beneath its folder.
@@ -104,6 +112,10 @@ class LATHE_API Model {
   std::vector<PortInfo> inputs() const;
   std::vector<PortInfo> outputs() const;
   int node_count() const;  // of the file's graph, constants not counted
+  // Whether a node holds graphs: an If whose condition is not known, a Loop, a Scan.
+  bool has_control_flow() const;
+  // The passes alone. Of `options`, shapes, types, limits and disabled passes matter.
+  Result<OptimizedModel> optimize(const BuildOptions& options) const;
 
  private:
   friend class Engine;

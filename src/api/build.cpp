@@ -234,6 +234,14 @@ Result<Plan> through_a_file(const Plan& plan) {
   return read_engine(*bytes, bytes);
 }
 
+Result<Graph> graph_of(const ModelState& model, const BuildOptions& options,
+                       std::vector<SymbolRange>& symbols) {
+  LoadOptions load;
+  LATHE_TRY(apply_shapes(model, options, load, symbols));
+  if (load.input_shapes.empty()) return model.graph.clone();
+  return lower_model(model, load, options.memory_budget_bytes);
+}
+
 Result<Engine> build_engine(const ModelState& model, const BuildOptions& options,
                             Engine (*wrap)(std::shared_ptr<const EngineState>)) {
   const auto begin = std::chrono::steady_clock::now();
@@ -244,11 +252,7 @@ Result<Engine> build_engine(const ModelState& model, const BuildOptions& options
   CompileOptions compile_opts = LATHE_TRY(compile_options(options, *devices.host));
   compile_opts.model_name = model.name;
   if (model.draft.custom) compile_opts.plugins = model.draft.custom->plugins;
-  LoadOptions load;
-  LATHE_TRY(apply_shapes(model, options, load, compile_opts.symbols));
-  Graph graph = load.input_shapes.empty()
-                    ? model.graph.clone()
-                    : LATHE_TRY(lower_model(model, load, options.memory_budget_bytes));
+  Graph graph = LATHE_TRY(graph_of(model, options, compile_opts.symbols));
   TimingCache cache = LATHE_TRY(open_cache(options));
   std::unique_ptr<KernelCompiler> kernels;
   if (devices.gpu != nullptr) kernels = LATHE_TRY(cuda::make_nvrtc_compiler());
@@ -273,6 +277,20 @@ Result<Engine> build_engine(const ModelState& model, const BuildOptions& options
 }
 
 }  // namespace
+
+Result<OptimizedModel> Model::optimize(const BuildOptions& options) const {
+  if (state_ == nullptr) return invalid("the model is empty: it was not loaded");
+  LATHE_TRY(check_options(options));
+  Budget budget(build_limits(options));
+  CompileOptions compile;
+  compile.fp16 = options.fp16;
+  compile.bf16 = options.bf16;
+  compile.disabled_passes = options.disabled_passes;
+  compile.dump_dir = options.dump_passes_dir;
+  Graph graph = LATHE_TRY(graph_of(*state_, options, compile.symbols));
+  LATHE_TRY(lathe::optimize(graph, compile, {options.progress, options.progress_user, &budget}));
+  return OptimizedModel{to_string(graph, /*full_tensors=*/false), control_flow(graph)};
+}
 
 Result<Engine> Engine::build(const Model& model, const BuildOptions& options) {
   if (model.state_ == nullptr) return invalid("the model is empty: it was not loaded");

@@ -2,6 +2,7 @@
 // Models as the public API shows them: reading, describing.
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "api/api_state.h"
@@ -69,6 +70,12 @@ std::vector<PortInfo> Model::outputs() const {
 }
 
 int Model::node_count() const { return state_ == nullptr ? 0 : state_->nodes; }
+
+bool Model::has_control_flow() const {
+  if (state_ == nullptr) return false;
+  const std::vector<Node*> nodes = state_->graph.nodes();
+  return std::any_of(nodes.begin(), nodes.end(), [](const Node* n) { return !n->regions.empty(); });
+}
 
 std::vector<std::string> onnx_operators() {
   const std::vector<std::string_view> names = imported_operators();

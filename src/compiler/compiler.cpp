@@ -22,9 +22,7 @@ Status Progress::tick(const char* phase, double done) const {
   return Status(Code::Cancelled, fmt::format("cancelled while: {}", phase));
 }
 
-namespace {
-
-// The passes, with their graphs written to --dump-passes' folder.
+// The graphs are written to --dump-passes' folder.
 Status optimize(Graph& graph, const CompileOptions& options, const Progress& progress) {
   PassOptions pass_options;
   pass_options.disabled = options.disabled_passes;
@@ -44,6 +42,8 @@ Status optimize(Graph& graph, const CompileOptions& options, const Progress& pro
   LATHE_TRY(run_passes(graph, pass_options));
   return dumped;
 }
+
+namespace {
 
 using StageFunction = Status (*)(Plan&, const Stage&);
 

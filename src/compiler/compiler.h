@@ -42,6 +42,11 @@ struct CompileDevices {
   KernelCompiler* kernels = nullptr;  // null without a GPU
 };
 
+// The passes, which compile() begins with.
+Status optimize(Graph& graph, const CompileOptions& options, const Progress& progress);
+// The nodes that hold graphs, which no plan has steps for: "node 'decoder' (Loop)".
+std::vector<std::string> control_flow(const Graph& graph);
+
 struct CompileResult {
   Plan plan;
   // Opened of the plan to certify it: whoever opens the plan may share its packed weights. Null

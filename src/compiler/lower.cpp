@@ -58,10 +58,6 @@ class Lowering {
       ids_[node.out()] = add_constant(plan_, node.out()->name, *node.out()->constant());
       return {};
     }
-    if (!node.regions.empty()) {
-      return unsupported("node '{}' ({}): control flow does not run yet", node.name,
-                         node.op.def->name);
-    }
     Step step;
     step.name = node.name.empty() ? node.out()->name : node.name;
     step.op = node.op;
@@ -94,7 +90,19 @@ void set_demanded(const Plan& plan, Bindings& at) {
 
 }  // namespace
 
+std::vector<std::string> control_flow(const Graph& graph) {
+  std::vector<std::string> found;
+  for (const Node* n : graph.nodes()) {
+    if (n->regions.empty()) continue;
+    const std::string& name = n->name.empty() ? n->out()->name : n->name;
+    found.push_back(fmt::format("node '{}' ({})", name, n->op.def->name));
+  }
+  return found;
+}
+
 Result<Plan> lower(const Graph& graph, const CompileOptions& options) {
+  if (const std::vector<std::string> found = control_flow(graph); !found.empty())
+    return unsupported("{}: control flow cannot be run yet", found[0]);
   Plan plan;
   plan.model = options.model_name;
   plan.symbols = symbol_ranges(graph, options);

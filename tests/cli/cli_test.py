@@ -75,6 +75,25 @@ def small_files_only():
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
 
+def write_loop(path, outputs):
+    """x f32[3] doubled m times in a Loop that is called 'again', and its negative beside it."""
+    def port(name, kind, *sizes):
+        shape = message(*[(1, message((1, n))) for n in sizes])
+        return message((1, name), (2, message((1, message((1, kind), (2, shape))))))
+
+    def node(op, ins, out, *more):
+        return message(*[(1, name) for name in ins], (2, out), (4, op), *more)
+
+    body = message((1, node(b"Add", [b"v", b"v"], b"w")), (2, b"twice"), (11, port(b"i", 7)),
+                   (11, port(b"go", 9)), (11, port(b"v", 1, 3)), (12, message((1, b"go"))),
+                   (12, message((1, b"w"))))
+    again = node(b"Loop", [b"m", b"", b"x"], b"y", (3, b"again"),
+                 (5, message((1, b"body"), (20, 5), (6, body))))
+    graph = message((1, again), (1, node(b"Neg", [b"x"], b"z")), (2, b"g"), (11, port(b"x", 1, 3)),
+                    (11, port(b"m", 7)), *[(12, message((1, name))) for name in outputs])
+    pathlib.Path(path).write_bytes(message((1, 8), (7, graph), (8, message((1, b""), (2, 17)))))
+
+
 class CommandLine(unittest.TestCase):
     def setUp(self):
         self.scratch = tempfile.TemporaryDirectory()
@@ -215,6 +234,32 @@ class Errors(CommandLine):
         self.assertIn("in?lathe: fine?[2J ", self.succeed("inspect", model, *QUICK, "--why"))
         write_named(model, b"in\nput", b"Nope")
         self.refuse("inspect", model, *QUICK, says=["in?put", "Nope"])
+
+    def loop(self, outputs):
+        """The model of write_loop, and arguments that give it inputs."""
+        model, x, m = (self.folder / name for name in ("loop.onnx", "x.npy", "m.npy"))
+        write_loop(model, outputs)
+        write_npy(x, "<f4", "(3,)", struct.pack("<3f", 1, 2, 3))
+        write_npy(m, "<i8", "()", struct.pack("<q", 2))
+        return model, "--input", f"x={x}", "--input", f"m={m}"
+
+    def test_control_flow_is_shown_and_refused_by_name(self):
+        model, *data = self.loop([b"y", b"z"])
+        says = ["loop.onnx", "node 'again' (Loop): control flow cannot be run yet"]
+        self.refuse("build", model, "-o", self.folder / "x.engine", *QUICK, says=says)
+        self.refuse("run", model, *QUICK, *data, says=says)
+        self.refuse("compare", model, *QUICK, says=says)
+        self.refuse("bench", model, *QUICK, says=says)
+        shown = self.succeed("inspect", model, "--graph")
+        self.assertIn("node 'again' (Loop)", shown)
+        self.assertIn("graph body(%i: i64[], %go: bool[], %v: f32[3]) {", shown)
+        told = json.loads(self.succeed("inspect", model, "--json"))
+        self.assertEqual(told["cannot_run"], ["node 'again' (Loop)"])
+
+    def test_a_loop_that_nobody_reads_is_no_matter(self):
+        model, *data = self.loop([b"z"])
+        self.succeed("run", model, *QUICK, *data)
+        self.assertIn("1 steps", self.succeed("inspect", model, *QUICK))
 
     def test_a_budget_that_is_spent(self):
         out = ["-o", self.folder / "x.engine", *QUICK]

@@ -36,10 +36,11 @@ std::string ops_page() {
   text += fmt::format("{}.\n", fmt::join(names, ", "));
   text +=
       "\nIf becomes the branch that it takes, where its condition is known when the model is "
-      "built.\n";
+      "read. If, Loop and Scan otherwise hold graphs, which no engine runs yet.\n";
   for (const OpDef* op : ops) {
     text += fmt::format("\n## {}\n\n{}\n\n", op->name, op->doc);
     text += fmt::format("`{}` -> `{}`\n", op->operands, op->results);
+    if (!op->regions.empty()) text += fmt::format("\nGraphs inside: `{}`\n", op->regions);
     if (!op->attrs.empty()) text += "\n";
     for (const AttrDef& a : op->attrs) text += attribute(a);
     if (op->tolerance.why.empty()) continue;
