@@ -24,7 +24,7 @@ Status rewire(NetworkState& s, const std::vector<Slot>& slots, int v) {
     before.push_back(slot.operand < operands.size() ? operands[slot.operand] : -1);
     s.draft.set_operand(slot.node, slot.operand, v);
   }
-  const Status sorted = s.draft.sort();
+  Status sorted = s.draft.sort();
   if (!sorted.ok()) {
     for (size_t k = slots.size(); k-- > 0;) {
       s.draft.set_operand(slots[k].node, slots[k].operand, before[k]);

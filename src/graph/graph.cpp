@@ -161,6 +161,7 @@ Result<Node*> Graph::append(std::string_view op, std::vector<Value*> operands, A
     contents.push_back(v ? v->contents : std::nullopt);
   }
   std::vector<RegionType> inside;
+  inside.reserve(regions.size());
   for (const auto& region : regions) inside.push_back(region_type(*region));
   Result<Inferred> inferred = infer(*def, std::move(types), std::move(attrs), contents, inside);
   if (!inferred.ok()) return std::move(inferred).status().at(describe(op, node_name));

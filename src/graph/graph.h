@@ -6,7 +6,7 @@
 //
 // If, Loop and Scan hold regions: graphs of their own, that see nothing around them but their
 // inputs. What a region reads from outside is an operand of its node and an input of the region
-// (ops/control_flow.h, ADR 0015), so that whatever is true of a graph is true of a region.
+// (ops/control_flow.h, ADR 0016), so that whatever is true of a graph is true of a region.
 //
 //   Graph g;
 //   Value* x = g.add_input("x", {DType::F32, {Dim::symbol("N"), 8}});

@@ -73,6 +73,7 @@ Status Verifier::check_inference(const Node& n) const {
   std::vector<std::optional<Contents>> contents;
   for (const Value* v : n.operands) contents.push_back(v ? v->contents : std::nullopt);
   std::vector<RegionType> regions;
+  regions.reserve(n.regions.size());
   for (const auto& region : n.regions) regions.push_back(region_type(*region));
   Inferred again = LATHE_TRY(infer(*n.op.def, n.op.in, n.op.attrs, contents, regions));
   if (again.op.out != n.op.out) return internal("inference gives other types than the node has");
