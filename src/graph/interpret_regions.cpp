@@ -54,8 +54,8 @@ Result<HostTensor> stack(const Tensors& parts, int axis, const TensorType& type,
     in.push_back(part.reshaped(Shape(sizes)));
     types.push_back(in.back().type());
   }
-  const Inferred concat = LATHE_TRY(infer(*find_op("Concat"), std::move(types),
-                                          Attrs().set("axis", static_cast<int64_t>(axis))));
+  const Inferred concat = LATHE_TRY(
+      infer(*find_op("Concat"), std::move(types), Attrs().set("axis", static_cast<int64_t>(axis))));
   return LATHE_TRY(run_reference(concat.op, in))[0];
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// If, Loop and Scan that become nodes with regions. That the numbers are right is what the ONNX suite
-// checks, too (tests/onnx_suite).
+// If, Loop and Scan that become nodes with regions. That the numbers are right is what the ONNX
+// suite checks, too (tests/onnx_suite).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -152,9 +152,10 @@ TEST(IfNode, BranchesMustAgreeInTypeAndRank) {
     graph(*m, "then_branch").node("Neg", {"x"}, "n").out("n");
   }
   graph(ranks, "else_branch").node("Squeeze", {"x", "axes"}, "t").out("t");
-  EXPECT_EQ(ranks.error(),
-            "node 'my_If' (If): If: result 0: then_branch gives f32[1,2], else_branch f32[2]: ranks "
-            "must agree");
+  EXPECT_EQ(
+      ranks.error(),
+      "node 'my_If' (If): If: result 0: then_branch gives f32[1,2], else_branch f32[2]: ranks "
+      "must agree");
   graph(types, "else_branch").node("Cast", {"x"}, "t").attr("to", 10).out("t");
   EXPECT_EQ(types.error(),
             "node 'my_If' (If): If: result 0: then_branch gives f32[1,2], else_branch f16[1,2]: "
@@ -177,8 +178,9 @@ TEST(IfNode, BadGraphsAreNamed) {
   EXPECT_EQ(m.error(), "node 'my_If' (If): else_branch: 1 inputs, expected 0");
   other.g.clear_input();
   other.node("Neg", {"x"}, "n");
-  EXPECT_EQ(m.error(),
-            "node 'my_If' (If): else_branch: node 'inner_Neg' (Neg): the value 'n' is defined twice");
+  EXPECT_EQ(
+      m.error(),
+      "node 'my_If' (If): else_branch: node 'inner_Neg' (Neg): the value 'n' is defined twice");
   other.g.mutable_node(1)->set_output(0, "o");
   other.out("o");
   EXPECT_EQ(m.error(), "node 'my_If' (If): else_branch: 2 outputs, expected 1");
@@ -190,8 +192,7 @@ TEST(IfNode, WhatIsInsideIsNotSeenOutside) {
   graph(m, "then_branch").node("Neg", {"x"}, "inside").out("inside");
   graph(m, "else_branch").node("Identity", {"x"}, "i").out("i");
   m.node("Neg", {"inside"}, {"z"}).output("z");
-  EXPECT_EQ(m.error(),
-            "node 'my_Neg' (Neg): the value 'inside' is not defined before it is read");
+  EXPECT_EQ(m.error(), "node 'my_Neg' (Neg): the value 'inside' is not defined before it is read");
 }
 
 TEST(IfNode, NamesInsideMayHideThoseOutside) {
@@ -227,8 +228,8 @@ TEST(LoopNode, CountsThatAreKnownAreSizes) {
   const Graph g = loaded(add_up("three", ""));
   EXPECT_EQ(g.outputs[0].value->type.to_string(), "f32[N,2]");
   EXPECT_EQ(g.outputs[1].value->type.to_string(), "f32[3,N,2]");
-  const auto out = run(g, {HostTensor::of<float>({1, 2}, {1, 2}), i64(0),
-                           HostTensor::scalar<bool>(false)});
+  const auto out =
+      run(g, {HostTensor::of<float>({1, 2}, {1, 2}), i64(0), HostTensor::scalar<bool>(false)});
   EXPECT_EQ(out[0].to_f64(), (std::vector<double>{4, 8}));
   EXPECT_EQ(out[1].to_f64(), (std::vector<double>{2, 4, 3, 6, 4, 8}));
 }
@@ -357,8 +358,8 @@ TestModel sums(int64_t inputs) {
 TEST(ScanNode, TakesSlicesOneByOne) {
   const Graph g = loaded(sums(1));
   EXPECT_EQ(g.outputs[1].value->type.to_string(), "f32[N,2]");
-  const auto out = run(g, {HostTensor::of<float>({2}, {0, 10}),
-                           HostTensor::of<float>({3, 2}, {1, 2, 3, 4, 5, 6})});
+  const auto out = run(
+      g, {HostTensor::of<float>({2}, {0, 10}), HostTensor::of<float>({3, 2}, {1, 2, 3, 4, 5, 6})});
   EXPECT_EQ(out[0].to_f64(), (std::vector<double>{9, 22}));
   EXPECT_EQ(out[1].to_f64(), (std::vector<double>{1, 12, 4, 16, 9, 22}));
 }
@@ -369,8 +370,8 @@ TEST(ScanNode, AxesCountFromEitherEnd) {
   m.attr_ints("scan_output_axes", {-1}).attr_ints("scan_output_directions", {0});
   const Graph g = loaded(m);
   EXPECT_EQ(g.outputs[1].value->type.to_string(), "f32[2,2]");
-  const auto out = run(g, {HostTensor::of<float>({2}, {0, 10}),
-                           HostTensor::of<float>({2, 2}, {1, 2, 3, 4})});
+  const auto out =
+      run(g, {HostTensor::of<float>({2}, {0, 10}), HostTensor::of<float>({2, 2}, {1, 2, 3, 4})});
   EXPECT_EQ(out[1].to_f64(), (std::vector<double>{2, 3, 14, 17}));
 }
 
@@ -431,9 +432,9 @@ TEST(ControlFlow, FunctionsWithinAreInlinedAndDepthIsBounded) {
   EXPECT_EQ(run(g, {HostTensor::scalar<bool>(true), x})[0].to_f64(), (std::vector<double>{-3}));
   EXPECT_EQ(run(g, {HostTensor::scalar<bool>(false), x})[0].to_f64(), (std::vector<double>{3}));
   EXPECT_EQ(nested(kMaxRegionDepth - 1).error(), "loaded");
-  EXPECT_NE(nested(kMaxRegionDepth + 1).error().find(
-                "graphs inside nodes are nested deeper than 32"),
-            std::string::npos)
+  EXPECT_NE(
+      nested(kMaxRegionDepth + 1).error().find("graphs inside nodes are nested deeper than 32"),
+      std::string::npos)
       << nested(kMaxRegionDepth + 1).error();
 }
 

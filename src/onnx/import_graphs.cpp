@@ -174,10 +174,11 @@ Result<std::unique_ptr<Graph>> NodeGraphs::body(const DraftGraph& graph,
       TensorType& in = inputs[round.input + k].type;
       const TensorType& out = type.out[round.result + k];
       if (in.dtype != out.dtype || in.rank() != out.rank()) {
-        return invalid("{}: the value '{}' is {} at first, and the body makes {} of it: element type "
-                       "and rank must stay",
-                       graph.name, printable(draft_.value(graph.inputs[round.input + k]).name),
-                       in.to_string(), out.to_string());
+        return invalid(
+            "{}: the value '{}' is {} at first, and the body makes {} of it: element type "
+            "and rank must stay",
+            graph.name, printable(draft_.value(graph.inputs[round.input + k]).name), in.to_string(),
+            out.to_string());
       }
       for (int d = 0; d < in.rank(); ++d) {
         const Dim widened = carried_size(symbols, round.input + k, d);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The graphs inside an If, Loop or Scan, as the importers of these see them: put in the node's place,
-// or made regions of a node of control flow.
+// The graphs inside an If, Loop or Scan, as the importers of these see them: put in the node's
+// place, or made regions of a node of control flow.
 //
 //   NodeGraphs& graphs = *LATHE_TRY(n.graphs());
 //   const DraftGraph& body = *LATHE_TRY(graphs.find(n, "body"));

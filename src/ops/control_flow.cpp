@@ -11,8 +11,8 @@ Status check_symbols(const InferContext& c) {
   const auto is_letter = [](char x) {
     return (x >= 'a' && x <= 'z') || (x >= 'A' && x <= 'Z') || x == '_';
   };
-  const bool all = std::ranges::all_of(
-      word, [&](char x) { return is_letter(x) || (x >= '0' && x <= '9'); });
+  const bool all =
+      std::ranges::all_of(word, [&](char x) { return is_letter(x) || (x >= '0' && x <= '9'); });
   return c.require(word.empty() || (all && is_letter(word[0])), "symbols must be one word");
 }
 

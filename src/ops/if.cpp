@@ -11,8 +11,7 @@ Result<TensorType> merge_branches(const InferContext& c, size_t k) {
   const bool alike = a.dtype == b.dtype && a.rank() == b.rank() && a.layout == b.layout;
   if (!alike) {
     return invalid("result {}: then_branch gives {}, else_branch {}: {} must agree", k,
-                   a.to_string(), b.to_string(),
-                   a.dtype == b.dtype ? "ranks" : "element types");
+                   a.to_string(), b.to_string(), a.dtype == b.dtype ? "ranks" : "element types");
   }
   TensorType y = a;
   for (int d = 0; d < a.rank(); ++d) {
@@ -50,8 +49,10 @@ const OpDef& op_if() {
   static constexpr OpDef def{
       .name = "If",
       .doc =
-          "y... = then_branch(captures...) where cond holds, else else_branch(captures...). Element "
-          "types and ranks of the two must agree; a size that differs is a symbol of the node. ONNX "
+          "y... = then_branch(captures...) where cond holds, else else_branch(captures...). "
+          "Element "
+          "types and ranks of the two must agree; a size that differs is a symbol of the node. "
+          "ONNX "
           "If, where the condition is not known when the model is read.",
       .operands = "cond [captures]...",
       .results = "y...",

@@ -4,7 +4,8 @@
 namespace lathe {
 namespace {
 
-constexpr size_t kLoopOwn = 2;  // trips and cond; the body's iteration and cond; its cond among results
+constexpr size_t kLoopOwn =
+    2;  // trips and cond; the body's iteration and cond; its cond among results
 
 // What the body collects, stacked along a new first dimension.
 Result<TensorType> collected(const InferContext& c, size_t output, size_t result) {
@@ -41,7 +42,9 @@ Status infer_loop(InferContext& c) {
   return c.require(!c.out.empty(), "the loop gives nothing");
 }
 
-size_t own_of_loop(const Attrs& attrs) { return kLoopOwn + static_cast<size_t>(attrs.i("carried")); }
+size_t own_of_loop(const Attrs& attrs) {
+  return kLoopOwn + static_cast<size_t>(attrs.i("carried"));
+}
 
 }  // namespace
 
@@ -56,7 +59,8 @@ const OpDef& op_loop() {
       .doc =
           "cond, values..., collected... = body(iteration, cond, values..., captures...) again and "
           "again, at most `trips` times (absent: no limit) and while cond holds (absent: true at "
-          "first). y... = the values at last, then each collected tensor of every iteration, stacked "
+          "first). y... = the values at last, then each collected tensor of every iteration, "
+          "stacked "
           "along a new first dimension. A value keeps its element type and rank; a size of it that "
           "changes is a symbol of the node. ONNX Loop.",
       .operands = "[trips] [cond] [values]...",

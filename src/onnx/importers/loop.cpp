@@ -36,8 +36,7 @@ Dims trips_of(const NodeImport& n, const Graph& body) {
 Status import_loop(NodeImport& n) {
   NodeGraphs& graphs = *LATHE_TRY(n.graphs());
   const size_t carried = std::max(n.operand_count(), kOwn) - kOwn;
-  const DraftGraph& body =
-      *LATHE_TRY(graphs.find(n, "body", kOwn + carried, 1 + n.output_count()));
+  const DraftGraph& body = *LATHE_TRY(graphs.find(n, "body", kOwn + carried, 1 + n.output_count()));
   if (n.output_count() < carried)
     return invalid("{} outputs for {} values that go round", n.output_count(), carried);
   const std::string symbols = graphs.symbols();

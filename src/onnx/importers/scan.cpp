@@ -93,8 +93,8 @@ Status scan_batch(NodeImport& n) {
   outer.set("out_axes", zeros(n.output_count())).set("out_reverse", zeros(n.output_count()));
   regions.clear();
   regions.push_back(std::move(whole));
-  return give(n, *LATHE_TRY(graphs.add("Scan", std::move(values), std::move(outer),
-                                       std::move(regions))));
+  return give(
+      n, *LATHE_TRY(graphs.add("Scan", std::move(values), std::move(outer), std::move(regions))));
 }
 
 }  // namespace
@@ -130,8 +130,8 @@ Status import_scan(NodeImport& n) {
     out_axes[k] = LATHE_TRY(axis_of("scan_output_axes", out_axes[k], rank));
   }
   attrs.set("axes", std::move(axes)).set("out_axes", std::move(out_axes));
-  return give(n, *LATHE_TRY(graphs.add("Scan", std::move(values), std::move(attrs),
-                                       std::move(regions))));
+  return give(
+      n, *LATHE_TRY(graphs.add("Scan", std::move(values), std::move(attrs), std::move(regions))));
 }
 
 }  // namespace lathe
