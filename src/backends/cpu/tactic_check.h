@@ -50,8 +50,8 @@ inline OpInstance product(DType type, std::vector<int64_t> rows, int64_t depth, 
   return op;
 }
 
-// `of_bound`: the share of the operator's error bound that is allowed. The weights (operand 1) are
-// constant, results are f32 or narrower.
+// `of_bound`: the share of the operator's error bound that is allowed. Operand 1 is given
+// as a constant where it is one; results are f32 or narrower.
 inline void check_tactic(const Tactic& tactic, const OpInstance& op, const Config& config,
                          double of_bound = 1) {
   SCOPED_TRACE(config + " " + op.to_string());
@@ -65,8 +65,10 @@ inline void check_tactic(const Tactic& tactic, const OpInstance& op, const Confi
   std::vector<void*> in_at;
   in_at.reserve(laid.size());
   for (HostTensor& t : laid) in_at.push_back(t.mutable_bytes().data());
-  constants[1] = in[1];
-  in_at[1] = nullptr;
+  if (op.is_constant(1)) {
+    constants[1] = in[1];
+    in_at[1] = nullptr;
+  }
   NoCache cache;
   Result<std::unique_ptr<Prepared>> p = tactic.load({op, config, {}, constants, *cpu, cache});
   ASSERT_TRUE(p.ok()) << p.status().message();

@@ -236,22 +236,21 @@ class PreparedTiles : public Prepared {
   int64_t columns_ = 0, copy_at_ = 0, bias_at_ = 0, slot_bytes_ = 0;
 };
 
+}  // namespace
+
 // Features and kernels have the same names.
-std::string_view best_kernel(const DeviceInfo& device) {
+std::string_view best_tile_kernel(const DeviceInfo& device) {
   return device.has("amx") ? "amx" : "bf16";
 }
 
-// The config's kernel, or the best of this machine where an engine of another one names it.
-Result<const TileKernel*> kernel_of(std::string_view config, const DeviceInfo& device) {
+Result<const TileKernel*> tile_kernel_of(std::string_view config, const DeviceInfo& device) {
   const std::string_view name = config.substr(0, config.find(' '));
   const TileKernel* kernel = find_tile_kernel(name);
   if (kernel == nullptr) return unsupported("'{}' names no kernel of tiles", config);
   if (name == "portable" || device.has(name)) return kernel;
   if (!device.has("bf16")) return unsupported("the CPU has no BF16");
-  return find_tile_kernel(best_kernel(device));
+  return find_tile_kernel(best_tile_kernel(device));
 }
-
-}  // namespace
 
 std::string refuse_tiles(const GemmProblem& p, const DeviceInfo& device) {
   if (!p.ok()) return p.why;
@@ -260,7 +259,7 @@ std::string refuse_tiles(const GemmProblem& p, const DeviceInfo& device) {
 }
 
 std::vector<Config> tile_configs(const GemmProblem& p, const DeviceInfo& device) {
-  const std::string kernel = std::string(best_kernel(device)) + " ";
+  const std::string kernel = std::string(best_tile_kernel(device)) + " ";
   const bool columns = ceil_div(p.columns, kTileSize) >= device.threads;
   const bool rows = p.groups * ceil_div(p.rows, kTileSize) >= device.threads;
   const bool large = p.columns * p.depth * 2 > kSharedWeights;
@@ -275,7 +274,7 @@ Result<std::unique_ptr<Prepared>> load_tiles(const LoadContext& context, GemmPro
   if (context.constants.size() < 2 || context.constants[1].empty()) {
     return unsupported("the weights are not given");
   }
-  const TileKernel* kernel = LATHE_TRY(kernel_of(context.config, context.device.info()));
+  const TileKernel* kernel = LATHE_TRY(tile_kernel_of(context.config, context.device.info()));
   auto prepared = std::make_unique<PreparedTiles>(context.op, std::move(problem), *kernel,
                                                   context.config.ends_with(kByColumns));
   LATHE_TRY(prepared->pack(context));

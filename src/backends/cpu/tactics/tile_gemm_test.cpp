@@ -3,6 +3,7 @@
 // this processor runs and by the portable one.
 #include "backends/cpu/cpu_features.h"
 #include "backends/cpu/tactic_check.h"
+#include "backends/cpu/tile_names.h"
 #include "base/parallel.h"
 
 namespace lathe::cpu {
@@ -12,16 +13,8 @@ const Tactic& tile_matmul();
 
 namespace {
 
-std::vector<std::string> kernels() {
-  std::vector<std::string> names{"portable"};
-  for (const char* name : {"bf16", "amx"}) {
-    if (make_cpu_device()->info().has(name)) names.emplace_back(name);
-  }
-  return names;
-}
-
 void check(const Tactic& tactic, const OpInstance& op, double of_bound = 1) {
-  for (const std::string& kernel : kernels()) {
+  for (const std::string& kernel : tile_kernel_names()) {
     for (const char* split : {" split=rows", " split=columns"}) {
       check_tactic(tactic, op, kernel + split, of_bound);
     }
