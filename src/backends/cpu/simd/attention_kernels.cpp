@@ -10,6 +10,7 @@
 #include <cmath>
 #include <limits>
 
+#include "backends/cpu/simd/bf16_kernels.h"
 #include "backends/cpu/simd/storage-inl.h"
 #include "hwy/highway.h"
 
@@ -144,7 +145,9 @@ namespace lathe::cpu {
 HWY_EXPORT(attention_table);
 
 AttentionKernels attention_kernels(bool bf16) {
-  return HWY_DYNAMIC_DISPATCH(attention_table)()[bf16 ? 1 : 0];
+  AttentionKernels kernels = HWY_DYNAMIC_DISPATCH(attention_table)()[bf16 ? 1 : 0];
+  if (bf16 && bf16_softmax() != nullptr) kernels.softmax = bf16_softmax();
+  return kernels;
 }
 
 }  // namespace lathe::cpu

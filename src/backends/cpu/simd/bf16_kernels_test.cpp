@@ -36,6 +36,7 @@ std::vector<float> run(FloatOp op, const std::vector<float>& a, const std::vecto
 // Both signs of every size that a rounded result tells from 0.
 std::vector<float> samples() {
   std::vector<float> x;
+  x.reserve(200000);
   Random random(3);
   for (int i = 0; i < 100000; ++i) x.push_back(5 * random.normal());
   for (int i = 0; i < 100000; ++i) {
@@ -83,6 +84,55 @@ TEST_F(Bf16Kernels, InfinitiesAndNanAreThoseOfTheExpressions) {
     EXPECT_NEAR(y[4], 1000, 0.1);
     EXPECT_EQ(y[5], 0);
   }
+}
+
+// One row in two blocks of keys, hidden ones among them.
+TEST_F(Bf16Kernels, SoftmaxIsThatOfTheWholeRow) {
+  Random random(9);
+  for (int64_t n : {1, 15, 16, 33, 197}) {
+    std::vector<float> scores, mask;
+    scores.reserve(static_cast<size_t>(2 * n)), mask.reserve(static_cast<size_t>(2 * n));
+    for (int64_t j = 0; j < 2 * n; ++j) {
+      scores.push_back(30 * random.normal());
+      mask.push_back(random.integer(0, 3) == 0 ? -kInfinity : random.normal());
+    }
+    mask[0] = 0;
+    std::vector<double> want;
+    want.reserve(static_cast<size_t>(2 * n));
+    for (int64_t j = 0; j < 2 * n; ++j) want.push_back(scores[j] * 0.25 + mask[j]);
+    ScoreRow row;
+    row.scale = 0.25f, row.max = -kInfinity, row.n = n, row.padded = n + 3;
+    std::vector<uint16_t> p(static_cast<size_t>(2 * n + 6), 0xbeef);
+    float first_max = 0;
+    for (int half : {0, 1}) {
+      row.scores = scores.data() + half * n, row.mask = mask.data() + half * n;
+      row.probabilities = p.data() + half * (n + 3);
+      bf16_softmax()(row);
+      if (half == 0) first_max = row.max;
+    }
+    double sum = 0;
+    for (double v : want) sum += std::exp(v - row.max);
+    EXPECT_NEAR(row.sum, sum, 2e-4 * sum);
+    EXPECT_NEAR(row.rescale, std::exp(first_max - row.max), 1e-6);
+    for (int64_t j = 0; j < 2 * n; ++j) {
+      const double e = std::exp(want[j] - (j < n ? first_max : row.max));
+      const float got = std::bit_cast<float>(uint32_t{p[j < n ? j : j + 3]} << 16);
+      EXPECT_NEAR(got, e, 0x1p-8 * e + 1e-37) << n << " at " << j;
+    }
+    for (int64_t j : {n, n + 2, 2 * n + 3, 2 * n + 5}) EXPECT_EQ(p[j], 0);
+  }
+}
+
+TEST_F(Bf16Kernels, ARowMaskedWholeIsZero) {
+  std::vector<float> scores(20, 1.0f), mask(20, -kInfinity);
+  std::vector<uint16_t> p(20, 0xbeef);
+  ScoreRow row;
+  row.scores = scores.data(), row.mask = mask.data(), row.probabilities = p.data();
+  row.n = row.padded = 20, row.max = -kInfinity;
+  bf16_softmax()(row);
+  EXPECT_EQ(p, std::vector<uint16_t>(20, 0));
+  EXPECT_EQ(row.sum, 0);
+  EXPECT_EQ(row.rescale, 1);
 }
 
 TEST_F(Bf16Kernels, StoringRoundsToNearestEven) {
