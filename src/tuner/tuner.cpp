@@ -164,12 +164,15 @@ Result<bool> Tuner::State::is_right(Candidate& c, Subject& s) {
 }
 
 // Times what the cache does not know, the reference aside. Whoever wins is checked at once: beside
-// one that does not do its work the others would have been given up too early.
+// one that does not do its work the others would have been given up too early. What users bring is
+// checked before it runs among others, whose memory it may spoil.
 Status Tuner::State::measure(std::vector<Candidate>& all, Subject& s) {
+  const bool check_all =
+      options.verify == Verify::Full || (options.verify != Verify::Off && s.op.def->is("Custom"));
   std::vector<Candidate*> field;
   for (Candidate& c : all) {
     if (c.known || is_reference(*c.tactic) || !LATHE_TRY(is_loaded(c, s))) continue;
-    if (options.verify == Verify::Full && !LATHE_TRY(is_right(c, s))) continue;
+    if (check_all && !LATHE_TRY(is_right(c, s))) continue;
     field.push_back(&c);
   }
   while (!field.empty()) {
