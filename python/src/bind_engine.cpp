@@ -54,7 +54,14 @@ void bind_model(nb::module_& m) {
           nb::arg("memory") = -1)
       .def("inputs", &Model::inputs)
       .def("outputs", &Model::outputs)
-      .def("node_count", &Model::node_count);
+      .def("node_count", &Model::node_count)
+      .def(
+          "control_flow",
+          [](const Model& model) {
+            if (!model.has_control_flow()) return Texts();
+            return take(without_gil([&] { return model.optimize({}); })).control_flow;
+          },
+          "The If, Loop and Scan that passes leave, which no engine runs yet.");
 }
 
 void bind_options(nb::module_& m) {

@@ -27,6 +27,25 @@ def convnet(bias=None):
     return model.SerializeToString(), w
 
 
+def loop():
+    """The bytes of a network that doubles x, m times."""
+    f32 = TensorProto.FLOAT
+    body = helper.make_graph(
+        [helper.make_node("Add", ["v", "v"], ["w"]), helper.make_node("Identity", ["go"], ["on"])],
+        "body", [helper.make_tensor_value_info("i", TensorProto.INT64, []),
+                 helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+                 helper.make_tensor_value_info("v", f32, [3])],
+        [helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+         helper.make_tensor_value_info("w", f32, [3])])
+    again = helper.make_node("Loop", ["m", "", "x"], ["y"], name="again", body=body)
+    graph = helper.make_graph([again], "loop",
+                              [helper.make_tensor_value_info("m", TensorProto.INT64, []),
+                               helper.make_tensor_value_info("x", f32, [3])],
+                              [helper.make_tensor_value_info("y", f32, [3])])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)],
+                             ir_version=9).SerializeToString()
+
+
 def expected(x, w, b=0.0):
     """The convolution by its definition."""
     wide = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)))
@@ -307,6 +326,8 @@ def test_parser_errors_name_node_and_code():
     supported, parts = parser.supports_model(model.SerializeToString())
     assert not supported and parts == [([0], False)]
     assert parser.supports_model(convnet()[0])[0] and parser.supports_operator("Conv")
+    assert not parser.supports_model(loop())[0] and not parser.supports_operator("Loop")
+    assert parser.get_error(parser.num_errors - 1).node_name() == "again"
     with pytest.raises(IndexError):
         parser.get_error(99)
     onnx.checker.check_model(onnx.load_model_from_string(convnet()[0]))

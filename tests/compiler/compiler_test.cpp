@@ -295,6 +295,20 @@ TEST(Running, DenormalsCountAsZeroInARunAndNowhereElse) {
   EXPECT_FALSE(Denormals::flushed());
 }
 
+TEST(Running, TheSignOfZeroIsZero) {
+  Compiled c("graph g(%x: f32[5]) {\n"
+             "  %y = Pointwise{expr=\"(a:f32) -> sign(a)\"}(%x)\n  return y=%y\n}\n");
+  HostTensor x = *HostTensor::make({DType::F32, Shape{5}});
+  const double from[] = {0, -0.0, 3, -0.5, 0x1p-126}, want[] = {0, 0, 1, -1, 1};
+  for (int k = 0; k < 5; ++k) x.set_f64(k, from[k]);
+  auto engine = LoadedEngine::open(c.plan, {c.device.get(), c.device.get()});
+  ASSERT_TRUE(engine.ok()) << engine.status().message();
+  auto session = *RuntimeSession::open(*engine, {.threads = 1});
+  ASSERT_TRUE(session->set_input(0, x).ok());
+  ASSERT_TRUE(session->run().ok());
+  for (int k = 0; k < 5; ++k) EXPECT_EQ(session->output(0)->get_f64(k), want[k]) << from[k];
+}
+
 TEST(Verifying, EveryStepThatIsNoReferenceCarriesItsCheck) {
   for (const bool tune : {true, false}) {
     CompileOptions o;

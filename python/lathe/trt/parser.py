@@ -85,11 +85,14 @@ class ParserError(Interface):
 def read_model(model, path=None):
     """Lathe's model of bytes; external data lies beside `path`."""
     try:
-        return _core.Model.parse(bytes(model), "model")
+        read = _core.Model.parse(bytes(model), "model")
     except Error:
         if path is None or not os.path.isfile(path):
             raise
-        return _core.Model.load(os.fspath(path))
+        read = _core.Model.load(os.fspath(path))
+    for node in read.control_flow():
+        raise UnsupportedError(f"{node}: control flow cannot be run yet")
+    return read
 
 
 class _Reports:
@@ -190,7 +193,7 @@ class OnnxParser(Managed, _Reports):
 
     def supports_operator(self, op_name):
         """Whether Lathe computes an ONNX operator of the default domain."""
-        return op_name in _core.onnx_operators()
+        return op_name in _core.onnx_operators() and op_name not in ("Loop", "Scan")
 
     def supports_model(self, model, path=None):
         """(whether all of it is supported, [(nodes, whether they are), ...])."""

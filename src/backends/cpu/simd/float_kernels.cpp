@@ -88,7 +88,7 @@ BINARY(Min, hn::IfThenElse(is_nan(b), b, at_most(a, b)))
 BINARY(Max, hn::IfThenElse(is_nan(b), b, at_least(a, b)))
 UNARY(Neg, hn::Neg(a))
 UNARY(Abs, hn::Abs(a))
-UNARY(Sign, hn::IfThenElse(hn::Lt(hn::Abs(a), splat(0x1p-149f)), splat(0.0f),
+UNARY(Sign, hn::IfThenElse(hn::Eq(a, splat(0.0f)), splat(0.0f),
                            hn::IfThenElse(is_nan(a), a, hn::CopySign(splat(1.0f), a))))
 UNARY(Exp, exp(a))
 UNARY(Log, log(a))
