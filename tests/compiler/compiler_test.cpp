@@ -296,8 +296,9 @@ TEST(Running, DenormalsCountAsZeroInARunAndNowhereElse) {
 }
 
 TEST(Running, TheSignOfZeroIsZero) {
-  Compiled c("graph g(%x: f32[5]) {\n"
-             "  %y = Pointwise{expr=\"(a:f32) -> sign(a)\"}(%x)\n  return y=%y\n}\n");
+  Compiled c(
+      "graph g(%x: f32[5]) {\n"
+      "  %y = Pointwise{expr=\"(a:f32) -> sign(a)\"}(%x)\n  return y=%y\n}\n");
   HostTensor x = *HostTensor::make({DType::F32, Shape{5}});
   const double from[] = {0, -0.0, 3, -0.5, 0x1p-126}, want[] = {0, 0, 1, -1, 1};
   for (int k = 0; k < 5; ++k) x.set_f64(k, from[k]);
