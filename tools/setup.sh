@@ -27,7 +27,7 @@ packages="
   libcli11-dev nlohmann-json3-dev libpng-dev libjpeg-dev
   python3 python3-venv python3-dev
 "
-[ "$tests" = no ] || packages="$packages git libgtest-dev clang-format-14 clang-tidy-14"
+[ "$tests" = no ] || packages="$packages git libgtest-dev clang-format-14 clang-tidy-14 libomp-14-dev"
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   echo "setup: this is not a Debian or Ubuntu machine; install the equivalents of:$packages" >&2

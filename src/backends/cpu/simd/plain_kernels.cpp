@@ -280,7 +280,7 @@ using RegisterOf =
 template <class T, class X>
 T float_to(X x) {
   using Limits = std::numeric_limits<T>;
-  if (x != x) return 0;
+  if (std::isnan(x)) return 0;
   const X high = std::ldexp(X(1), Limits::digits);
   if (x >= high) return Limits::max();
   if (x <= static_cast<X>(Limits::lowest())) return Limits::lowest();
