@@ -2,11 +2,11 @@
 // Models as the public API shows them: reading, describing.
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 
 #include "api/api_state.h"
 #include "api/model_state.h"
+#include "compiler/compiler.h"
 #include "custom/operators.h"
 #include "onnx/node_import.h"
 
@@ -72,9 +72,7 @@ std::vector<PortInfo> Model::outputs() const {
 int Model::node_count() const { return state_ == nullptr ? 0 : state_->nodes; }
 
 bool Model::has_control_flow() const {
-  if (state_ == nullptr) return false;
-  const std::vector<Node*> nodes = state_->graph.nodes();
-  return std::any_of(nodes.begin(), nodes.end(), [](const Node* n) { return !n->regions.empty(); });
+  return state_ != nullptr && !control_flow(state_->graph).empty();
 }
 
 std::vector<std::string> onnx_operators() {

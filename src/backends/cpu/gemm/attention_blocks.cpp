@@ -14,7 +14,7 @@ AttentionBlocks::AttentionBlocks(AttentionProblem problem)
       slots_(thread_count()) {}
 
 void AttentionBlocks::plan(int64_t product_bytes) {
-  const int64_t rows = round_up(p_.query_blocks.most(), p_.pad), row = p_.score_row();
+  const int64_t rows = p_.block_rows(), row = p_.score_row();
   auto take = [&](size_t& at, int64_t bytes) {
     at = slot_bytes_;
     slot_bytes_ += static_cast<size_t>(round_up(bytes, 64));
@@ -33,7 +33,7 @@ void AttentionBlocks::plan(int64_t product_bytes) {
 AttentionBlocks::Own AttentionBlocks::own(const Buffers& at, int64_t slot) const {
   auto* base = static_cast<std::byte*>(at.workspace) + slot_bytes_ * static_cast<size_t>(slot);
   auto floats = [&](size_t offset) { return reinterpret_cast<float*>(base + offset); };
-  const int64_t rows = round_up(p_.query_blocks.most(), p_.pad);
+  const int64_t rows = p_.block_rows();
   Own o{};
   o.scores = floats(at_.scores);
   o.probabilities = base + (p_.type == DType::BF16 ? at_.probabilities : at_.scores);

@@ -78,11 +78,11 @@ AttentionProblem attention_problem(const OpInstance& op, int threads, int64_t pa
   }
   p.scale = static_cast<float>(op.attrs.f("scale"));
   p.causal = op.attrs.i("causal") != 0;
-  p.key_blocks = {p.keys, (p.keys + kMaxKeys - 1) / kMaxKeys};
+  p.key_blocks = {p.keys, ceil_div(p.keys, kMaxKeys)};
   const int64_t rows = std::max<int64_t>(kTileBytes / 4 / p.score_row(), kFewRows);
-  int64_t blocks = (p.queries + rows - 1) / rows;
+  int64_t blocks = ceil_div(p.queries, rows);
   // Enough tasks for the threads, if the blocks stay worth it.
-  const int64_t wanted = (2 * threads + p.heads() - 1) / std::max<int64_t>(p.heads(), 1);
+  const int64_t wanted = ceil_div<int64_t>(2 * threads, std::max<int64_t>(p.heads(), 1));
   blocks = std::max(blocks, std::min(wanted, p.queries / kFewRows));
   p.query_blocks = {p.queries, std::max<int64_t>(blocks, 1)};
   return p;

@@ -15,7 +15,7 @@ struct Split {
   int64_t count = 0, blocks = 1;
   int64_t size(int64_t b) const { return count / blocks + (b < count % blocks ? 1 : 0); }
   int64_t start(int64_t b) const { return count / blocks * b + std::min(b, count % blocks); }
-  int64_t most() const { return (count + blocks - 1) / blocks; }
+  int64_t most() const { return ceil_div(count, blocks); }
 };
 
 // An operand of which every head is a matrix: where heads start, and the rows' stride.
@@ -35,6 +35,7 @@ struct AttentionProblem {
   int64_t pad = 1;  // rows, keys and width are products of, in memory, whole multiples of this
 
   int64_t heads() const { return static_cast<int64_t>(y.start.size()); }
+  int64_t block_rows() const { return round_up(query_blocks.most(), pad); }
   int64_t score_row() const { return round_up(key_blocks.most(), std::max<int64_t>(pad, 16)); }
   int64_t total_row() const { return round_up(width, pad); }
   int64_t bytes() const { return bits(type) / 8; }

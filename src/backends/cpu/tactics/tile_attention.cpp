@@ -17,7 +17,7 @@ class TileAttention : public AttentionBlocks {
   TileAttention(AttentionProblem problem, const TileKernel& kernel)
       : AttentionBlocks(std::move(problem)), kernel_(kernel), depth_(whole(p_.depth)) {
     const int64_t keys = whole(p_.key_blocks.most());
-    keys_at_ = whole(p_.query_blocks.most()) * depth_;
+    keys_at_ = p_.block_rows() * depth_;
     values_at_ = keys_at_ + keys * depth_;
     plan((values_at_ + keys * whole(p_.width)) * 2);
   }
