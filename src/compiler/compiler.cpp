@@ -142,6 +142,7 @@ Result<CompileResult> compile(Graph graph, const CompileDevices& devices, Timing
   LATHE_TRY(run_stage(plan, stage, "types", narrow_types));
   LATHE_TRY(run_stage(plan, stage, "layouts", assign_layouts));
   if (options.fuse) LATHE_TRY(run_stage(plan, stage, "fuse", fuse));
+  if (options.fuse) LATHE_TRY(run_stage(plan, stage, "heads", place_heads));
   LATHE_TRY(run_stage(plan, stage, "views", make_views));
   if (options.fuse) LATHE_TRY(run_stage(plan, stage, "parts", place_parts));
   explain_neighbours(plan, options.fuse);

@@ -14,10 +14,6 @@ bool is_plain(const Step& s, bool extras) {
   return extras || f.empty() || static_cast<int>(s.in.size()) == f.anchor_operands;
 }
 
-bool reads_operand(const Expr& epilogue) {
-  return !epilogue.empty() && epilogue.reads(static_cast<int>(epilogue.inputs().size()) - 1);
-}
-
 bool is_depthwise(const Step& s) {
   const std::vector<TensorType>& in = s.op.fusion.empty() ? s.op.in : s.op.fusion.anchor_in;
   return s.op.def->is("Conv") && in[1].shape[1].is(1) && in[0].shape[1] == in[1].shape[0] &&
@@ -29,9 +25,7 @@ Expr expression_of(const Step& expansion) {
   const DType type = expansion.op.in[0].dtype;
   const Expr& e = expansion.op.fusion.epilogue;
   if (!e.empty()) return e.with_inputs(std::vector<int>{0, 0}, {type});
-  Expr same({type});
-  same.output(same.input(0));
-  return same;
+  return Expr::identity(type);
 }
 
 Attrs attributes(const Step& expansion, const Step& depthwise) {
@@ -53,7 +47,7 @@ std::optional<Step> joined_expansion(const Plan& plan, const Step& expansion,
   if (std::count(depthwise.in.begin(), depthwise.in.end(), depthwise.in[0]) != 1)
     return std::nullopt;
   const Fusion& last = depthwise.op.fusion;
-  if (reads_operand(expansion.op.fusion.epilogue) || reads_operand(last.epilogue))
+  if (expansion.op.fusion.epilogue_reads_operand() || last.epilogue_reads_operand())
     return std::nullopt;
   const size_t own = last.empty() ? depthwise.in.size() : static_cast<size_t>(last.anchor_operands);
   Step joined = depthwise;

@@ -75,10 +75,10 @@ Step with_epilogue(const Step& anchor, const Step& pointwise) {
 
 // An epilogue whose inputs [results, extras..., operand 0] make room for extras that were added;
 // nothing where it reads operand 0, which is another tensor now.
-std::optional<Expr> widened(const Expr& epilogue, std::span<const DType> inputs) {
+std::optional<Expr> widened(const Fusion& fusion, std::span<const DType> inputs) {
+  const Expr& epilogue = fusion.epilogue;
   if (epilogue.empty()) return Expr();
-  const auto last = static_cast<int>(epilogue.inputs().size()) - 1;
-  if (epilogue.reads(last)) return std::nullopt;
+  if (fusion.epilogue_reads_operand()) return std::nullopt;
   std::vector<int> map(epilogue.inputs().size());
   std::iota(map.begin(), map.end(), 0);
   map.back() = static_cast<int>(inputs.size()) - 1;
@@ -119,7 +119,7 @@ std::optional<Step> with_prologue(const Step& producer, const Step& anchor, bool
   for (const TensorType& t : f.anchor_out) wide.push_back(t.dtype);
   wide.insert(wide.end(), inputs.begin() + 1, inputs.end());
   wide.push_back(f.anchor_in[0].dtype);
-  std::optional<Expr> epilogue = widened(f.epilogue, wide);
+  std::optional<Expr> epilogue = widened(f, wide);
   if (!epilogue) return std::nullopt;
   f.epilogue = *std::move(epilogue);
   if (keep_result) {

@@ -41,7 +41,7 @@ class Parts {
     const TensorId from = step.in[0], to = step.out[0];
     Place place{from, axis, slice_start(step, axis)};
     if (tensor(plan_, from).constant >= 0 || !is_free(to)) return {};
-    if (const PlanTensor& t = tensor(plan_, from); t.alias_of >= 0) return {};
+    if (const PlanTensor& t = tensor(plan_, from); t.alias_axis >= 0) return {};
     const Dim room =
         tensor(plan_, from).type.shape[axis] - place.start - tensor(plan_, to).type.shape[axis];
     if (!place.start.provably_nonnegative() || !room.provably_nonnegative()) return {};
@@ -166,10 +166,9 @@ class Parts {
   // What is left of a Concat for operand k, which stays where it is.
   Result<Step> copy_step(const Step& concat, size_t k, const Place& to) {
     const TensorId from = concat.in[k];
-    Expr same({tensor(plan_, from).type.dtype});
-    same.output(same.input(0));
-    Inferred op = LATHE_TRY(infer(*find_op("Pointwise"), {tensor(plan_, from).type},
-                                  Attrs().set("expr", std::move(same))));
+    const TensorType& type = tensor(plan_, from).type;
+    Inferred op = LATHE_TRY(
+        infer(*find_op("Pointwise"), {type}, Attrs().set("expr", Expr::identity(type.dtype))));
     Step step;
     step.name = "copy " + tensor(plan_, from).name;
     step.op = std::move(op.op);

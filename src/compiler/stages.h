@@ -38,6 +38,9 @@ Status narrow_types(Plan& plan, const Stage& stage);
 Status fuse(Plan& plan, const Stage& stage);
 // ChannelsLast or RowMajor for every tensor, with as few conversions as possible.
 Status assign_layouts(Plan& plan, const Stage& stage);
+// Q, K, V and the result of an attention lie as the products around it write and read them, where
+// the chain runs faster so: no transposes.
+Status place_heads(Plan& plan, const Stage& stage);
 // Steps that only rename bytes become aliases: reshapes, trivial transposes, dense parts.
 Status make_views(Plan& plan, const Stage& stage);
 // Operands of a Concat written, results of a Slice read where they lie in the larger tensor, where

@@ -9,21 +9,15 @@ namespace lathe {
 namespace {
 
 // Logical axes of the dimensions larger than 1, in the order in which they lie in memory.
-std::vector<int> memory_order(const TensorType& t) {
-  std::vector<int> order;
-  order.reserve(static_cast<size_t>(t.rank()));
-  for (int d = 0; d < t.rank(); ++d) order.push_back(d);
-  if (t.layout == Layout::ChannelsLast && t.rank() >= 3) {
-    order.erase(order.begin() + 1);
-    order.push_back(1);
-  }
+std::vector<int> axes_in_memory(const TensorType& t) {
+  std::vector<int> order = memory_order(t);
   std::erase_if(order, [&](int d) { return t.shape[d].is(1); });
   return order;
 }
 
 std::vector<Dim> memory_dims(const TensorType& t) {
   std::vector<Dim> dims;
-  for (int d : memory_order(t)) dims.push_back(t.shape[d]);
+  for (int d : axes_in_memory(t)) dims.push_back(t.shape[d]);
   return dims;
 }
 
@@ -31,7 +25,7 @@ bool is_plain(const TensorType& t) { return t.layout != Layout::Blocked16; }
 
 bool reshape_is_view(const TensorType& from, const TensorType& to) {
   auto row_like = [](const TensorType& t) {
-    const std::vector<int> order = memory_order(t);
+    const std::vector<int> order = axes_in_memory(t);
     return std::is_sorted(order.begin(), order.end());
   };
   // Where only the run shows that there are as many elements, a copy stays.
@@ -41,9 +35,9 @@ bool reshape_is_view(const TensorType& from, const TensorType& to) {
 // Result dimension d is operand dimension perm[d]: the same bytes when memory runs over the same
 // operand dimensions in the same order.
 bool transpose_is_view(const TensorType& from, const TensorType& to, const Ints& perm) {
-  std::vector<int> order = memory_order(to);
+  std::vector<int> order = axes_in_memory(to);
   for (int& d : order) d = static_cast<int>(perm[static_cast<size_t>(d)]);
-  return order == memory_order(from);
+  return order == axes_in_memory(from);
 }
 
 bool is_view(const Step& s) {
@@ -53,7 +47,7 @@ bool is_view(const Step& s) {
   if (from.dtype != to.dtype || !is_plain(from) || !is_plain(to)) return false;
   if (s.op.def->is("Reshape")) return reshape_is_view(from, to);
   if (s.op.def->is("Reorder"))
-    return memory_order(from) == memory_order(to) && memory_dims(from) == memory_dims(to);
+    return axes_in_memory(from) == axes_in_memory(to) && memory_dims(from) == memory_dims(to);
   if (s.op.def->is("Transpose")) return transpose_is_view(from, to, s.op.attrs.ints("perm"));
   return false;
 }
@@ -102,7 +96,7 @@ bool folds_spatial(const Step& s) {
 // outside that axis.
 bool is_dense_part(const TensorType& part, const TensorType& whole, int axis) {
   if (!is_plain(whole) || part.layout != whole.layout || !is_part(part, whole, axis)) return false;
-  const std::vector<int> order = memory_order(whole);
+  const std::vector<int> order = axes_in_memory(whole);
   return order.empty() || order.front() == axis || whole.shape[axis].is(1);
 }
 

@@ -81,6 +81,17 @@ class PackCache {
     took(memory);
     return memory;
   }
+  // The same, of `bytes` that `fill(void* to)` writes.
+  template <class F>
+  Result<std::shared_ptr<Memory>> get_packed(const std::string& key, Device& device, size_t bytes,
+                                             F&& fill) {
+    auto make = [&]() -> Result<std::shared_ptr<Memory>> {
+      std::shared_ptr<Memory> memory = LATHE_TRY(device.allocate(bytes));
+      LATHE_TRY(fill(memory->data()));
+      return memory;
+    };
+    return get_memory(key, make);
+  }
 
  private:
   virtual void took(const std::shared_ptr<Memory>&) {}

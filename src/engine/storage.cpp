@@ -9,10 +9,9 @@ namespace {
 // Nothing but ones before the axis in memory: the part is one run of bytes.
 bool is_one_run(const TensorType& whole, int axis) {
   if (whole.shape[axis].is(1)) return true;
-  const bool last = whole.layout == Layout::ChannelsLast && whole.rank() >= 3;
-  for (int d = 0; d < whole.rank(); ++d) {
-    const bool outer = !last ? d < axis : axis == 1 ? d != 1 : d != 1 && d < axis;
-    if (outer && !whole.shape[d].is(1)) return false;
+  for (int d : memory_order(whole)) {
+    if (d == axis) break;
+    if (!whole.shape[d].is(1)) return false;
   }
   return true;
 }

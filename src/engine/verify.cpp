@@ -84,7 +84,7 @@ class Verifier {
     const PlanTensor& t = plan_.tensors[i];
     if (t.type.absent()) return invalid("it has no type");
     if (t.type.layout != Layout::RowMajor && (t.type.rank() < 3 || !is_computable(t.type.dtype))) {
-      return invalid("{} has a layout of pictures", t.type.to_string());
+      return invalid("{} cannot have this layout", t.type.to_string());
     }
     if (t.constant >= 0) {
       if (static_cast<size_t>(t.constant) >= plan_.constants.size()) {
@@ -145,6 +145,7 @@ class Verifier {
     }
     LATHE_TRY(verify_instance(s.op));
     LATHE_TRY(anchor_layouts(s.op));
+    LATHE_TRY(tokens_first(s.op));
     for (size_t k = 0; k < s.in.size(); ++k)
       LATHE_TRY(operand(s, k).at(fmt::format("operand {}", k)));
     for (size_t k = 0; k < s.out.size(); ++k)
@@ -220,6 +221,18 @@ class Verifier {
     }
     for (const TensorType& t : f.anchor_out) {
       if (t.layout != op.out[0].layout) return invalid("a result changes its layout in the fusion");
+    }
+    return {};
+  }
+
+  // Kernels of other operators were not written for it.
+  static Status tokens_first(const OpInstance& op) {
+    if (op.def->is("Attention") || op.def->is("Slice")) return {};
+    for (const auto* types : {&op.in, &op.out}) {
+      for (const TensorType& t : *types) {
+        if (t.layout == Layout::TokensFirst)
+          return invalid("{} is a layout of Attention alone", t.to_string());
+      }
     }
     return {};
   }

@@ -111,6 +111,12 @@ TEST_F(VerifyPlan, RefusesAliasesWithMorePadding) {
   b.alias(padded, sum);
   refused("its alias is padded in another way");
 }
+TEST_F(VerifyPlan, RefusesTokensFirstWhereKernelsDoNotKnowIt) {
+  TensorType type{DType::F32, {2, 3, 4}, Layout::TokensFirst};
+  const TensorId heads = b.input("heads", type), result = b.pointwise(kRelu, {heads});
+  b.at(result).type = plan().steps.back().op.out[0] = type;
+  refused("f32[2,3,4]@shd is a layout of Attention alone");
+}
 TEST_F(VerifyPlan, RefusesAliasesThatFormACycle) {
   const TensorId p = b.tensor("p", f32({4})), q = b.tensor("q", f32({4}));
   b.alias(p, q, 0, 0);

@@ -58,6 +58,9 @@ class Expr {
   Expr() = default;
   explicit Expr(std::vector<DType> inputs) : inputs_(std::move(inputs)) {}
 
+  // Input 0 unchanged.
+  static Expr identity(DType type);
+
   // Builders return the node's index; LATHE_CHECK the types that scalar_ops.def demands.
   int input(int k);
   int literal(DType type, double value);

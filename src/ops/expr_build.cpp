@@ -121,6 +121,12 @@ int Expr::append(ExprNode node) {
   return static_cast<int>(nodes_.size()) - 1;
 }
 
+Expr Expr::identity(DType type) {
+  Expr same({type});
+  same.output(same.input(0));
+  return same;
+}
+
 int Expr::input(int k) {
   LATHE_CHECK(k >= 0 && static_cast<size_t>(k) < inputs_.size());
   DType type = inputs_[static_cast<size_t>(k)];

@@ -37,6 +37,10 @@ struct Fusion {
 
   // No expression (slices may still stand).
   bool empty() const { return prologue.empty() && epilogue.empty(); }
+  // Whether the epilogue reads operand 0, the last of its inputs where it has them all.
+  bool epilogue_reads_operand() const {
+    return !epilogue.empty() && epilogue.reads(static_cast<int>(epilogue.inputs().size()) - 1);
+  }
   bool sliced() const { return !in_slice.empty() || !out_slice.empty(); }
   std::string to_string() const;
   friend bool operator==(const Fusion&, const Fusion&) = default;

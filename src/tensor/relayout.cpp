@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tensor/relayout.h"
 
+#include <cstring>
+
 namespace lathe {
 namespace {
 
@@ -22,6 +24,7 @@ struct View {
       case Layout::RowMajor: return (o * channels + c) * inner;
       case Layout::ChannelsLast: return o * inner * channels + c;
       case Layout::Blocked16: return (o * blocks + c / 16) * inner * 16 + c % 16;
+      case Layout::TokensFirst: break;  // move_rows()
     }
     return 0;
   }
@@ -40,6 +43,27 @@ void move(const View& from_view, const std::byte* from, const View& to_view, std
       const T* a = x + from_view.first(o, c);
       T* b = y + to_view.first(o, c);
       for (int64_t i = 0; i < from_view.inner; ++i) b[i * y_step] = a[i * x_step];
+    }
+  }
+}
+
+// Between RowMajor and TokensFirst, which both keep rows of the last dimension together.
+void move_rows(const HostTensor& tensor, bool tokens_first, std::byte* to) {
+  const std::vector<int64_t> sizes = tensor.type().shape.sizes();
+  const size_t rank = sizes.size(), bytes = tensor.bytes().size();
+  if (bytes == 0) return;
+  // Read as [outer, first, second, row], written with the middle two exchanged.
+  size_t first = static_cast<size_t>(sizes[rank - 3]),
+         second = static_cast<size_t>(sizes[rank - 2]);
+  const size_t row = static_cast<size_t>(sizes[rank - 1] * bits(tensor.dtype()) / 8);
+  const size_t outer = bytes / (first * second * row);
+  if (!tokens_first) std::swap(first, second);
+  const std::byte* from = tensor.bytes().data();
+  for (size_t o = 0; o < outer; ++o) {
+    for (size_t a = 0; a < first; ++a) {
+      for (size_t b = 0; b < second; ++b, from += row) {
+        std::memcpy(to + ((o * second + b) * first + a) * row, from, row);
+      }
     }
   }
 }
@@ -75,8 +99,16 @@ int64_t ElementPlaces::of(const int64_t* coordinates) const {
 Result<HostTensor> relayout(const HostTensor& tensor, Layout to) {
   if (tensor.type().layout == to) return tensor;
   LATHE_CHECK(tensor.type().rank() >= 3 && is_computable(tensor.dtype()));
+  const Layout own = tensor.type().layout;
   TensorType type = tensor.type();
   type.layout = to;
+  if (own == Layout::TokensFirst || to == Layout::TokensFirst) {
+    if (own != Layout::RowMajor && to != Layout::RowMajor)
+      return relayout(LATHE_TRY(relayout(tensor, Layout::RowMajor)), to);
+    HostTensor result = LATHE_TRY(HostTensor::make(type));
+    move_rows(tensor, to == Layout::TokensFirst, result.mutable_bytes().data());
+    return result;
+  }
   const bool padded = to == Layout::Blocked16;  // with zeros
   HostTensor result = LATHE_TRY(padded ? HostTensor::zeros(type) : HostTensor::make(type));
   const View from_view(tensor.type()), to_view(type);

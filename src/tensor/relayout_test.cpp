@@ -18,7 +18,7 @@ HostTensor counting(DType type) {
 TEST(Relayout, ThereAndBackIsTheSame) {
   for (const DType type : {DType::U8, DType::F16, DType::F32, DType::I64}) {
     const HostTensor x = counting(type);
-    for (const Layout layout : {Layout::ChannelsLast, Layout::Blocked16}) {
+    for (const Layout layout : {Layout::ChannelsLast, Layout::Blocked16, Layout::TokensFirst}) {
       const HostTensor y = *relayout(x, layout);
       EXPECT_EQ(y.type().layout, layout);
       EXPECT_EQ(*relayout(y, Layout::RowMajor), x);
@@ -26,11 +26,13 @@ TEST(Relayout, ThereAndBackIsTheSame) {
   }
   const HostTensor last = *relayout(counting(DType::F32), Layout::ChannelsLast);
   EXPECT_EQ(*relayout(*relayout(last, Layout::Blocked16), Layout::ChannelsLast), last);
+  EXPECT_EQ(*relayout(*relayout(last, Layout::TokensFirst), Layout::ChannelsLast), last);
 }
 
 TEST(Relayout, PlacesAreWhereElementsLie) {
   const HostTensor x = counting(DType::I32);
-  for (const Layout layout : {Layout::RowMajor, Layout::ChannelsLast, Layout::Blocked16}) {
+  for (const Layout layout :
+       {Layout::RowMajor, Layout::ChannelsLast, Layout::Blocked16, Layout::TokensFirst}) {
     const HostTensor y = *relayout(x, layout);
     const ElementPlaces places(y.type());
     for (int64_t i = 0; i < x.elements(); ++i) {

@@ -18,7 +18,7 @@ std::optional<int64_t> checked_count(std::span<const int64_t> sizes) {
   return count;
 }
 
-constexpr std::string_view kLayouts[] = {"row", "nhwc", "c16"};
+constexpr std::string_view kLayouts[] = {"row", "nhwc", "c16", "shd"};
 
 // Splits at commas that are outside parentheses.
 std::vector<std::string_view> split_dims(std::string_view text) {
@@ -144,18 +144,23 @@ Result<TensorType> TensorType::parse(std::string_view text) {
       return type;
     }
   }
-  return invalid("'{}' is not a layout; expected @row, @nhwc or @c16", tail.substr(0, 40));
+  return invalid("'{}' is not a layout; expected @row, @nhwc, @c16 or @shd", tail.substr(0, 40));
+}
+
+std::vector<int> memory_order(const TensorType& type) {
+  LATHE_CHECK(type.layout != Layout::Blocked16);
+  std::vector<int> order;
+  for (int i = 0; i < type.rank(); ++i) order.push_back(i);
+  if (order.size() < 3) return order;
+  if (type.layout == Layout::ChannelsLast)
+    std::rotate(order.begin() + 1, order.begin() + 2, order.end());
+  if (type.layout == Layout::TokensFirst) std::swap(order.end()[-3], order.end()[-2]);
+  return order;
 }
 
 std::vector<int64_t> strides(const TensorType& type) {
-  LATHE_CHECK(type.layout != Layout::Blocked16);
   std::vector<int64_t> sizes = type.shape.sizes();
-  std::vector<int> order;  // from the outermost dimension to the contiguous one
-  for (int i = 0; i < type.rank(); ++i) order.push_back(i);
-  if (type.layout == Layout::ChannelsLast && order.size() > 2) {
-    order.erase(order.begin() + 1);
-    order.push_back(1);
-  }
+  const std::vector<int> order = memory_order(type);
   std::vector<int64_t> out(sizes.size());
   int64_t step = 1;
   for (size_t i = order.size(); i-- > 0;) {

@@ -57,8 +57,9 @@ enum class Layout : uint8_t {
   RowMajor,      // the last dimension is contiguous
   ChannelsLast,  // dimension 1 is contiguous: NHWC, NWC, NDHWC (rank >= 3)
   Blocked16,     // nChw16c: dimension 1 in blocks of 16, the block contiguous, zero padded
+  TokensFirst,   // [.., H, S, D] as [.., S, H, D]: a token's heads lie together (rank >= 3)
 };
-std::string_view to_string(Layout layout);  // "row", "nhwc", "c16"
+std::string_view to_string(Layout layout);  // "row", "nhwc", "c16", "shd"
 
 struct TensorType {
   DType dtype = DType::None;
@@ -72,8 +73,10 @@ struct TensorType {
   friend bool operator==(const TensorType&, const TensorType&) = default;
 };
 
+// Dimensions from the outermost in memory to the contiguous one; of any layout but Blocked16.
+std::vector<int> memory_order(const TensorType& type);
 // Elements between neighbours along each logical dimension of a dense tensor in this layout;
-// concrete RowMajor and ChannelsLast only.
+// concrete, of any layout but Blocked16.
 std::vector<int64_t> strides(const TensorType& type);
 // Bytes that a concrete dense tensor of this type occupies, layout padding included; fails when
 // the size does not fit in 63 bits or the dtype is String.

@@ -50,6 +50,7 @@ TEST(TensorType, TextRoundTrips) {
       {DType::F32, {n, 3, 224, 224}},
       {DType::BF16, {Dim::floor_div(n - 1, 2) + 1, Dim::max(n, m)}, Layout::ChannelsLast},
       {DType::U4, {0}, Layout::Blocked16},
+      {DType::F16, {12, n, 64}, Layout::TokensFirst},
       {DType::String, {2}},
   };
   for (const TensorType& t : types) {
@@ -69,6 +70,8 @@ TEST(TensorType, StridesFollowTheLayout) {
   EXPECT_EQ(strides(t), (std::vector<int64_t>{60, 20, 5, 1}));
   t.layout = Layout::ChannelsLast;
   EXPECT_EQ(strides(t), (std::vector<int64_t>{60, 1, 15, 3}));
+  t.layout = Layout::TokensFirst;
+  EXPECT_EQ(strides(t), (std::vector<int64_t>{60, 5, 15, 1}));
   EXPECT_EQ(strides({DType::F32, {}}), std::vector<int64_t>{});
 }
 

@@ -162,11 +162,16 @@ class Selection:
 
     def _steps(self, engines):
         """[(context, line of what was chosen)] of all steps."""
-        lines = {(line.seconds, *line.parts[1:]): line for line in self._lines()}
+        lines = {}
+        for line in self._lines():
+            lines.setdefault((line.seconds, *line.parts[1:]), []).append(line)
         found = []
         for step in (step for engine in engines for step in engine.steps()):
-            line = lines.get((step.seconds, step.tactic, step.config)) or _Line(
-                f"{step.op}|{step.tactic}|{step.config}", step.seconds, 0)
+            # Two operations may take the same time.
+            same = lines.get((step.seconds, step.tactic, step.config), [])
+            named = [line for line in same if line.parts[0].endswith(f"|{step.op}")]
+            line = (named or same or [
+                _Line(f"{step.op}|{step.tactic}|{step.config}", step.seconds, 0)])[0]
             found.append((IAlgorithmContext(step.name, line.parts[0]), line))
         return found
 

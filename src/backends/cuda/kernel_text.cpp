@@ -149,7 +149,7 @@ Support check_generated(const OpInstance& op, bool prologue) {
     if (op.fusion.anchor_out.size() != 1) return Support::no("no epilogue on several results");
     const bool same = op.fusion.anchor_in.size() > 0 &&
                       op.fusion.anchor_in[0].shape == op.fusion.anchor_out[0].shape;
-    if (e.reads(static_cast<int>(e.inputs().size()) - 1) && !(prologue && same)) {
+    if (op.fusion.epilogue_reads_operand() && !(prologue && same)) {
       return Support::no("the epilogue reads operand 0, which this kernel does not keep");
     }
   }

@@ -79,14 +79,9 @@ class PreparedOnednn : public Prepared {
     const std::string key = fmt::format("onednn|{}|{}|{}|{}|{}", id, to_string(plain_.dtype),
                                         fmt::join(plain_.dims, ","), fmt::join(plain_.strides, ","),
                                         primitive_->weights_key());
-    auto make = [&]() -> Result<std::shared_ptr<Memory>> {
-      std::shared_ptr<Memory> memory =
-          LATHE_TRY(context.device.allocate(primitive_->weights_bytes()));
-      LATHE_TRY(primitive_->pack(plain_, weights.bytes().data(), memory->data()));
-      return memory;
-    };
-    packed_ = LATHE_TRY(context.cache.get_memory(key, make));
+    auto fill = [&](void* to) { return primitive_->pack(plain_, weights.bytes().data(), to); };
     packed_bytes = primitive_->weights_bytes();
+    packed_ = LATHE_TRY(context.cache.get_packed(key, context.device, packed_bytes, fill));
     plain_constants &= ~uint64_t{2};
     return {};
   }

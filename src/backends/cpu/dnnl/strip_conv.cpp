@@ -63,13 +63,10 @@ Status StripPrimitives::pack(const OnednnPrimitive& primitive, const LoadContext
   const uint64_t id = k < context.constant_ids.size() ? context.constant_ids[k] : 0;
   const std::string key = fmt::format("strips|{}|{}|{}|{}", id, to_string(weights.dtype()),
                                       fmt::join(plain_.dims, ","), primitive.weights_key());
-  auto make = [&]() -> Result<std::shared_ptr<Memory>> {
-    std::shared_ptr<Memory> memory = LATHE_TRY(context.device.allocate(primitive.weights_bytes()));
-    LATHE_TRY(primitive.pack(plain_, weights.bytes().data(), memory->data()));
-    return memory;
-  };
-  into = LATHE_TRY(context.cache.get_memory(key, make));
-  packed_bytes_ += primitive.weights_bytes();
+  const size_t bytes = primitive.weights_bytes();
+  auto fill = [&](void* to) { return primitive.pack(plain_, weights.bytes().data(), to); };
+  into = LATHE_TRY(context.cache.get_packed(key, context.device, bytes, fill));
+  packed_bytes_ += bytes;
   return {};
 }
 

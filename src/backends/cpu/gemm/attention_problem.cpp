@@ -41,6 +41,10 @@ Heads heads_of(const TensorType& type, const std::vector<int64_t>& strides,
   return h;
 }
 
+bool has_rows(const TensorType& t) {
+  return t.layout == Layout::RowMajor || t.layout == Layout::TokensFirst;
+}
+
 }  // namespace
 
 std::string refuse_attention(const OpInstance& op, const DeviceInfo& device) {
@@ -50,11 +54,11 @@ std::string refuse_attention(const OpInstance& op, const DeviceInfo& device) {
   if (!op.fusion.empty()) return "no expressions around an attention";
   for (const TensorType& in : op.in) {
     if (in.absent()) continue;
-    if (in.layout != Layout::RowMajor) return "an operand is not row-major";
+    if (!has_rows(in)) return "an operand's rows are not contiguous";
     if (in.shape.elements() == 0) return "an operand is empty";
   }
   if (op.out[0].shape.elements() == 0) return "the result is empty";
-  if (op.out[0].layout != Layout::RowMajor) return "the result is not row-major";
+  if (!has_rows(op.out[0])) return "the result's rows are not contiguous";
   return "";
 }
 

@@ -48,13 +48,12 @@ class PreparedGemm : public Prepared {
     const HostTensor& weights = context.constants[1];
     const std::string key = packing_key("panels", p_, context);
     packed_bytes = static_cast<size_t>(panels_.floats()) * sizeof(float);
-    auto make = [&]() -> Result<std::shared_ptr<Memory>> {
-      std::shared_ptr<Memory> memory = LATHE_TRY(context.device.allocate(packed_bytes));
+    auto fill = [&](void* to) -> Status {
       pack_panels(panels_, {weights.span<float>(), p_.weight_rows, p_.weight_step},
-                  static_cast<float*>(memory->data()));
-      return memory;
+                  static_cast<float*>(to));
+      return {};
     };
-    weights_ = LATHE_TRY(context.cache.get_memory(key, make));
+    weights_ = LATHE_TRY(context.cache.get_packed(key, context.device, packed_bytes, fill));
     plain_constants &= ~uint64_t{2};
     p_.weight_rows = {};
     return {};

@@ -19,7 +19,7 @@ GemmEpilogue::GemmEpilogue(const OpInstance& op, const GemmProblem& problem, boo
   operands_.push_back(0);
   const DType storage[] = {DType::F32};
   const Expr& e = op.fusion.epilogue;
-  const Expr whole = e.empty() ? identity_of(op.out[0].dtype) : e;
+  const Expr whole = e.empty() ? Expr::identity(op.out[0].dtype) : e;
   kernel_ = ExprKernel(whole, storage);
   inputs_ = whole.inputs().size();
 }

@@ -67,13 +67,12 @@ class PreparedTiles : public Prepared {
     const HostTensor& weights = context.constants[1];
     const std::string key = packing_key("tiles", p_, context);
     packed_bytes = static_cast<size_t>(panels_ * kTileSize * depth_) * sizeof(uint16_t);
-    auto make = [&]() -> Result<std::shared_ptr<Memory>> {
-      std::shared_ptr<Memory> memory = LATHE_TRY(context.device.allocate(packed_bytes));
+    auto fill = [&](void* to) -> Status {
       pack_panels(reinterpret_cast<const uint16_t*>(weights.bytes().data()),
-                  static_cast<uint16_t*>(memory->data()));
-      return memory;
+                  static_cast<uint16_t*>(to));
+      return {};
     };
-    weights_ = LATHE_TRY(context.cache.get_memory(key, make));
+    weights_ = LATHE_TRY(context.cache.get_packed(key, context.device, packed_bytes, fill));
     plain_constants &= ~uint64_t{2};
     p_.weight_rows = {};
     return {};
@@ -173,7 +172,7 @@ class PreparedTiles : public Prepared {
         t.a = copied ? copy + (row - first_copied) * depth_ : a + row * p_.a.row;
         t.a_row = copied ? depth_ : p_.a.row;
         t.c = product + row * columns_ + panel * kTileSize;
-        t.half = b.rows - row <= kHalfTile;
+        t.rows = std::min(b.rows - row, kTileSize);
         kernel_.multiply(t);
       }
     }

@@ -3,8 +3,12 @@
 
 #include <immintrin.h>
 
+#include <array>
 #include <bit>
 #include <cstddef>
+#include <utility>
+
+#include "base/math.h"
 
 namespace lathe::cpu {
 namespace {
@@ -68,7 +72,7 @@ LATHE_AMX void half_amx(const TileBlock& t) {
 }
 
 LATHE_AMX void multiply_amx(const TileBlock& t) {
-  if (t.half) return half_amx(t);
+  if (t.rows <= kHalf) return half_amx(t);
   const auto b_row = static_cast<long>(kTileSize * 4), a_row = static_cast<long>(t.a_row * 2);
   const uint16_t* const lower = t.a + kHalf * t.a_row;
   _tile_loadd(0, t.bias, 0);  // a stride of 0: the bias in every row
@@ -96,49 +100,67 @@ LATHE_AMX void multiply_amx(const TileBlock& t) {
   _tile_stored(3, below + kHalf, c_row);
 }
 
-// --- AVX-512 BF16: 8 rows of two vectors at a time, 16 accumulators.
+// --- AVX-512 BF16: up to 12 rows of two vectors at a time, 24 accumulators.
 #define LATHE_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
 
-LATHE_BF16 inline void rows_bf16(const TileBlock& t, int64_t row, Prefetcher& ahead) {
-  constexpr int kRows = 8;
-  __m512 left[kRows], right[kRows];
-  for (int r = 0; r < kRows; ++r) {
-    left[r] = _mm512_loadu_ps(t.bias);
-    right[r] = _mm512_loadu_ps(t.bias + kHalf);
-  }
-  const uint16_t* a = t.a + row * t.a_row;
-  const uint16_t* b = t.b;
-  for (int64_t pair = 0; pair < t.depth / 2; ++pair, a += 2, b += kTileSize * 2) {
-    if (row == 0 && pair % kPairs == 0) ahead.step();
-    const auto b0 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b));
-    const auto b1 = reinterpret_cast<__m512bh>(_mm512_loadu_si512(b + kTileSize));
-    for (int r = 0; r < kRows; ++r) {
-      int32_t two;
-      __builtin_memcpy(&two, a + r * t.a_row, sizeof(two));
-      const auto both = reinterpret_cast<__m512bh>(_mm512_set1_epi32(two));
-      left[r] = _mm512_dpbf16_ps(left[r], both, b0);
-      right[r] = _mm512_dpbf16_ps(right[r], both, b1);
-    }
-  }
-  for (int r = 0; r < kRows; ++r) {
-    float* c = t.c + (row + r) * t.c_row;
-    _mm512_storeu_ps(c, left[r]);
-    _mm512_storeu_ps(c + kHalf, right[r]);
-  }
+LATHE_BF16 inline __m512bh pairs(const uint16_t* at) {
+  return reinterpret_cast<__m512bh>(_mm512_loadu_si512(at));
 }
 
-LATHE_BF16 void multiply_bf16(const TileBlock& t) {
-  const int64_t rows = t.half ? kHalf : kTileSize;
+LATHE_BF16 inline __m512bh same_pair(const uint16_t* at) {
+  int32_t two;
+  __builtin_memcpy(&two, at, sizeof(two));
+  return reinterpret_cast<__m512bh>(_mm512_set1_epi32(two));
+}
+
+// Rows are a list of constants, not a loop: GCC keeps an array that a loop walks in memory, and
+// stores every sum at every step.
+template <int... R>
+LATHE_BF16 void rows_bf16(const TileBlock& t, int64_t row, std::integer_sequence<int, R...>) {
+  const __m512 bias[] = {_mm512_loadu_ps(t.bias), _mm512_loadu_ps(t.bias + kHalf)};
+  __m512 left[] = {((void)R, bias[0])...}, right[] = {((void)R, bias[1])...};
+  const uint16_t* a = t.a + row * t.a_row;
+  const uint16_t* b = t.b;
   Prefetcher ahead(t);
-  for (int64_t row = 0; row < rows; row += 8) rows_bf16(t, row, ahead);
+  for (int64_t k = 0; k < t.depth; k += kTileSize) {
+    if (row == 0) ahead.step();
+    for (const uint16_t* const end = a + kTileSize; a < end; a += 2, b += kTileSize * 2) {
+      const __m512bh b0 = pairs(b), b1 = pairs(b + kTileSize);
+      __m512bh both;
+      ((both = same_pair(a + R * t.a_row), left[R] = _mm512_dpbf16_ps(left[R], both, b0),
+        right[R] = _mm512_dpbf16_ps(right[R], both, b1)),
+       ...);
+    }
+  }
+  float* const c = t.c + row * t.c_row;
+  (_mm512_storeu_ps(c + R * t.c_row, left[R]), ...);
+  (_mm512_storeu_ps(c + R * t.c_row + kHalf, right[R]), ...);
+}
+
+using OfRows = void (*)(const TileBlock&, int64_t row);
+
+template <int... R>
+constexpr auto kernels_of_rows(std::integer_sequence<int, R...>) {
+  return std::array<OfRows, sizeof...(R)>{[](const TileBlock& t, int64_t row) {
+    rows_bf16(t, row, std::make_integer_sequence<int, R + 1>());
+  }...};
+}
+
+void multiply_bf16(const TileBlock& t) {
+  constexpr int kMost = 12;
+  constexpr auto kOfRows = kernels_of_rows(std::make_integer_sequence<int, kMost>());
+  const int64_t groups = ceil_div(t.rows, kMost);
+  for (int64_t g = 0; g < groups; ++g) {
+    const int64_t row = t.rows * g / groups, end = t.rows * (g + 1) / groups;
+    kOfRows[static_cast<size_t>(end - row - 1)](t, row);
+  }
 }
 
 // --- Any machine.
 float widened(uint16_t v) { return std::bit_cast<float>(static_cast<uint32_t>(v) << 16); }
 
 void multiply_portable(const TileBlock& t) {
-  const int64_t rows = t.half ? kHalf : kTileSize;
-  for (int64_t r = 0; r < rows; ++r) {
+  for (int64_t r = 0; r < t.rows; ++r) {
     for (int64_t n = 0; n < kTileSize; ++n) {
       float sum = t.bias[n];
       for (int64_t k = 0; k < t.depth; ++k) {

@@ -19,7 +19,7 @@ struct TileBlock {
   const float* bias;  // 32
   float* c;
   int64_t c_row;
-  bool half = false;  // the first 16 rows only
+  int64_t rows;  // 1 to 32; AMX reads and writes whole sixteens of them
   // What will be read next, so many lines of 64 bytes: to the second-level cache meanwhile.
   const uint16_t* next = nullptr;
   int64_t next_lines = 0;

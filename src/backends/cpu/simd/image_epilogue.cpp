@@ -10,12 +10,6 @@ constexpr size_t kRank = 4;
 
 }  // namespace
 
-Expr identity_of(DType type) {
-  Expr e({type});
-  e.output(e.input(0));
-  return e;
-}
-
 bool is_relu(const Expr& e) {
   if (e.outputs().size() != 1) return false;
   const auto node = [&](int32_t at) -> const ExprNode& {
@@ -55,7 +49,7 @@ Rows image_row(const void* base, const ImagePlane& p, int64_t n, int64_t h, int6
 ImageEpilogue::ImageEpilogue(const OpInstance& op, bool in_place) : in_place_(in_place) {
   const Fusion& f = op.fusion;
   const DType result = f.empty() ? op.out[0].dtype : f.anchor_out[0].dtype;
-  const Expr e = f.epilogue.empty() ? identity_of(result) : f.epilogue;
+  const Expr e = f.epilogue.empty() ? Expr::identity(result) : f.epilogue;
   const DType storage[] = {DType::F32};
   kernel_ = ExprKernel(e, storage);
   channels_ = op.out[0].shape[1].value();

@@ -17,8 +17,6 @@ ImagePlane dense_image_plane(int64_t channels, int64_t width, int64_t bytes);
 // Row h of image n from column w on: rows of a kernel are pixels, their elements channels.
 Rows image_row(const void* base, const ImagePlane& plane, int64_t n, int64_t h, int64_t w = 0);
 
-// The expression whose result is its one input.
-Expr identity_of(DType type);
 // "At least 0" of input 0 and nothing else, which kernels of ours do as they store.
 bool is_relu(const Expr& e);
 

@@ -31,10 +31,7 @@ Support ReducePlan::supports(const OpInstance& op) {
     return Support::no("channels in blocks");
   }
   if (op.in.size() + op.out.size() > 60) return Support::no("too many tensors");
-  const Expr& e = op.fusion.epilogue;
-  if (!e.empty() && e.reads(static_cast<int>(e.inputs().size()) - 1)) {
-    return Support::no("the epilogue reads what is reduced");
-  }
+  if (op.fusion.epilogue_reads_operand()) return Support::no("the epilogue reads what is reduced");
   return Support::yes();
 }
 

@@ -92,7 +92,7 @@ class PreparedStrips : public Prepared {
                           : ImagePlane());
     }
     if (g_.copies_input) {
-      plan_prologue(g_.has_prologue ? f.prologue[0] : identity_of(op.in[0].dtype));
+      plan_prologue(g_.has_prologue ? f.prologue[0] : Expr::identity(op.in[0].dtype));
     }
     out_ = image_plane(op.out[0], result_strides(op, 0));
     has_bias_ = has_operand(op, 2);

@@ -282,10 +282,7 @@ Support refuse_form(const OpInstance& op) {
     if (op.in[k].layout == Layout::Blocked16) return Support::no("an operand is blocked");
     if (op.in[k].rank() > kRank) return Support::no("an operand has more dimensions");
   }
-  const Expr& e = op.fusion.epilogue;
-  if (!e.empty() && e.reads(static_cast<int>(e.inputs().size()) - 1)) {
-    return Support::no("the epilogue reads the input");
-  }
+  if (op.fusion.epilogue_reads_operand()) return Support::no("the epilogue reads the input");
   return Support::yes();
 }
 

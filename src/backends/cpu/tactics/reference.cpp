@@ -18,15 +18,18 @@ struct Runs {
 std::vector<int64_t> physical_sizes(const TensorType& type, int axis, int* place) {
   std::vector<int64_t> sizes = type.shape.sizes();
   *place = axis;
-  if (type.layout == Layout::ChannelsLast) {
-    sizes.push_back(sizes[1]);
-    sizes.erase(sizes.begin() + 1);
-    *place = axis == 0 ? 0 : axis == 1 ? static_cast<int>(sizes.size()) - 1 : axis - 1;
-  } else if (type.layout == Layout::Blocked16) {
+  if (type.layout == Layout::Blocked16) {
     sizes[1] = (sizes[1] + 15) / 16;
     sizes.push_back(16);
+    return sizes;
   }
-  return sizes;
+  const std::vector<int> order = memory_order(type);
+  std::vector<int64_t> physical;
+  for (int d : order) {
+    if (d == axis) *place = static_cast<int>(physical.size());
+    physical.push_back(sizes[static_cast<size_t>(d)]);
+  }
+  return physical;
 }
 
 Runs runs_of(const TensorType& type, const Slice& slice) {

@@ -73,7 +73,7 @@ class TileAttention : public AttentionBlocks {
       for (int64_t r = 0; r < a.rows; r += kTileSize) {
         t.a = a.at + r * a.row;
         t.c = c.at + r * c.row + n;
-        t.half = a.rows - r <= kTileSize / 2;
+        t.rows = std::min(a.rows - r, kTileSize);
         kernel_.multiply(t);
       }
     }

@@ -100,13 +100,12 @@ class PreparedWinograd : public Prepared {
         fmt::format("winograd|{}|{}|{}|{}", id, g_.tile, g_.out_channels, g_.channels);
     const auto floats = winograd_weights_size(g_.tile, g_.out_channels, g_.channels);
     packed_bytes = static_cast<size_t>(floats) * 4;
-    auto make = [&]() -> Result<std::shared_ptr<Memory>> {
-      std::shared_ptr<Memory> memory = LATHE_TRY(context.device.allocate(packed_bytes));
+    auto fill = [&](void* to) -> Status {
       winograd_weights(g_.tile, weights.span<float>(), g_.out_channels, g_.channels,
-                       static_cast<float*>(memory->data()));
-      return memory;
+                       static_cast<float*>(to));
+      return {};
     };
-    weights_ = LATHE_TRY(context.cache.get_memory(key, make));
+    weights_ = LATHE_TRY(context.cache.get_packed(key, context.device, packed_bytes, fill));
     plain_constants &= ~uint64_t{2};
     return {};
   }
