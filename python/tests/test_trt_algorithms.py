@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Algorithm selectors choose what an engine computes with."""
+from collections import namedtuple
+
 import numpy as np
 import pytest
 
 import lathe.trt as trt
+from lathe.trt import algorithms
 from test_trt_engine import convnet, expected
 from trt_nets import Recorder, random, run_engine
 
@@ -134,3 +137,22 @@ def test_the_programs_own_cache_keeps_true_times():
     cache = config.get_timing_cache()
     assert plan is not None
     assert all(cache.query(key).timingMSec < 1e6 for key in cache.queryKeys())
+
+
+def test_operations_that_take_the_same_time_are_told_apart():
+    class Lines(algorithms.Selection):
+        def __init__(self, lines):
+            self._given = lines
+
+        def _lines(self):
+            return self._given
+
+    class Engine:
+        def steps(self):
+            return [Step("a", "Reorder(f32[2])", "copy", "", 1e-6),
+                    Step("b", "Reorder(f32[3])", "copy", "", 1e-6)]
+
+    Step = namedtuple("Step", "name op tactic config seconds")
+    lines = [algorithms._Line(f"3|cpu|Reorder(f32[{n}])|copy@1|", 1e-6, 0) for n in (3, 2)]
+    found = Lines(lines)._steps([Engine()])
+    assert [line.parts[0] for _, line in found] == ["3|cpu|Reorder(f32[2])", "3|cpu|Reorder(f32[3])"]
