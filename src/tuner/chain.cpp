@@ -131,10 +131,10 @@ Result<std::vector<double>> Tuner::race_chains(std::span<const Chain> candidates
   for (const LoadedChain& chain : loaded) launches.push_back(launcher(chain));
   std::vector<Racer> racers;
   racers.reserve(launches.size());
-  for (auto& launch : launches) racers.push_back({launch});
-  ColdMemory cold;
-  for (const LoadedChain& chain : loaded) chain.packs.add_to(cold);
-  LATHE_TRY(s.run_race(racers, cold));
+  for (size_t n = 0; n < loaded.size(); ++n) {
+    racers.push_back({launches[n], loaded[n].packs.taken()});
+  }
+  LATHE_TRY(s.run_race(racers));
   std::vector<double> seconds;
   seconds.reserve(racers.size());
   for (Racer& r : racers) {

@@ -4,16 +4,19 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/stopwatch.h"
+
 namespace lathe {
 namespace {
 
 constexpr int kColdRuns = 4;            // single runs to begin with, the first to warm up
 constexpr int kRounds = 7;              // times that each is measured,
-constexpr int kMostRounds = 25;         // and more where the samples do not agree,
+constexpr double kBudget = 1.0;         // in so many seconds, what stands between runs included;
+constexpr int kMostRounds = 25;         // more where the samples do not agree,
+constexpr double kPatience = 0.3;       // within so many seconds in all,
 constexpr double kAgree = 1.03;         // the two fastest within this
 constexpr double kContender = 1.1;      // of candidates this near to the best
 constexpr double kAbout = 1.1;          // enough agreement to leave by
-constexpr double kBudget = 1.0;         // seconds for all rounds
 constexpr double kRoundSeconds = 4e-4;  // at least this long a measurement
 constexpr double kHopeless = 1.5;       // slower than the best by this: out
 constexpr double kHopelessCold = 4.5;   // the same of single runs
@@ -51,8 +54,8 @@ double best_of(std::span<const Runner> runners) {
 }
 
 // One measurement of somebody who has not failed.
-Result<double> measure(Device& device, Stream& stream, Runner& r, const ColdMemory& cold) {
-  Result<double> took = device.time(stream, r.racer->work, r.repeats, cold);
+Result<double> measure(Device& device, Stream& stream, Runner& r) {
+  Result<double> took = device.time(stream, r.racer->work, r.repeats, r.racer->cold);
   if (took.ok()) {
     r.add(*took);
     return took;
@@ -62,28 +65,38 @@ Result<double> measure(Device& device, Stream& stream, Runner& r, const ColdMemo
   return 0;
 }
 
+// The same in seconds of this machine's, what stands between runs included, or of the device's.
+Result<double> spent_on(Device& device, Stream& stream, Runner& r) {
+  double here = 0;
+  const double there = LATHE_TRY([&] {
+    const Stopwatch watch(here);
+    return measure(device, stream, r);
+  }());
+  return std::max(here, there);
+}
+
 // In turns from the first run on: an interruption must not meet all runs of one candidate.
-Status run_cold(Device& device, Stream& stream, std::span<Runner> runners, const ColdMemory& cold) {
+Status run_cold(Device& device, Stream& stream, std::span<Runner> runners) {
   for (int run = 0; run < kColdRuns; ++run) {
     for (Runner& r : runners) {
       if (!r.racer->failed.ok() || (r.samples > 0 && r.fastest >= kSlow)) continue;
-      LATHE_TRY(measure(device, stream, r, cold));
+      LATHE_TRY(measure(device, stream, r));
     }
   }
   return {};
 }
 
-Status run_rounds(Device& device, Stream& stream, std::span<Runner> runners,
-                  const ColdMemory& cold) {
+Status run_rounds(Device& device, Stream& stream, std::span<Runner> runners) {
   double spent = 0;
   bool settled = false;
-  for (int round = 0; round < kMostRounds && spent < kBudget; ++round) {
-    if (round >= kRounds && settled) break;
+  for (int round = 0; round < kMostRounds; ++round) {
+    const bool more = round >= kRounds;
+    if (spent >= (more ? kPatience : kBudget) || (more && settled)) break;
     const double best = best_of(runners);
     settled = true;
     for (Runner& r : runners) {
       if (!r.racer->failed.ok() || r.is_behind(best, kHopeless)) continue;
-      spent += LATHE_TRY(measure(device, stream, r, cold)) * r.repeats;
+      spent += LATHE_TRY(spent_on(device, stream, r));
       // Of those that may still win.
       settled = settled && (r.agrees(kAgree) || r.fastest > kContender * best);
     }
@@ -93,11 +106,11 @@ Status run_rounds(Device& device, Stream& stream, std::span<Runner> runners,
 
 }  // namespace
 
-Status race(Device& device, Stream& stream, std::span<Racer> field, const ColdMemory& cold) {
+Status race(Device& device, Stream& stream, std::span<Racer> field) {
   std::vector<Runner> first;
   first.reserve(field.size());
   for (Racer& r : field) first.push_back({&r});
-  LATHE_TRY(run_cold(device, stream, first, cold));
+  LATHE_TRY(run_cold(device, stream, first));
   const double best = best_of(first);
   for (const Runner& r : first) r.racer->seconds = r.fastest;
   if (field.size() == 1 && best >= kSlow) return {};
@@ -107,7 +120,7 @@ Status race(Device& device, Stream& stream, std::span<Racer> field, const ColdMe
     const double repeats = std::clamp(kRoundSeconds / std::max(r.fastest, 1e-8), 1.0, 1000.0);
     runners.push_back({r.racer, static_cast<int>(repeats)});
   }
-  LATHE_TRY(run_rounds(device, stream, runners, cold));
+  LATHE_TRY(run_rounds(device, stream, runners));
   for (const Runner& r : runners) {
     r.racer->seconds = r.fastest;
     r.racer->settled = r.agrees(kAbout) || r.samples == 1;

@@ -10,13 +10,13 @@ namespace lathe {
 
 struct Racer {
   WorkRef work;
-  double seconds = 0;   // of its fastest round
-  bool settled = true;  // another round came within a tenth of it
-  Status failed = {};   // what it said when it did not run; then it has no time
+  ColdMemory cold = {};  // what it reads and a network would not find in caches
+  double seconds = 0;    // of its fastest round
+  bool settled = true;   // another round came within a tenth of it
+  Status failed = {};    // what it said when it did not run; then it has no time
 };
 
-// `cold`: what all of them read and a network would not find in caches. Fails when the device is
-// lost.
-Status race(Device& device, Stream& stream, std::span<Racer> field, const ColdMemory& cold);
+// Fails when the device is lost.
+Status race(Device& device, Stream& stream, std::span<Racer> field);
 
 }  // namespace lathe

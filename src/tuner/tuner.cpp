@@ -38,20 +38,14 @@ Result<std::shared_ptr<void>> TrialPacks::get(const std::string& key,
   return made;
 }
 
-void TrialPacks::add_to(ColdMemory& cold) const {
-  for (const std::shared_ptr<Memory>& memory : weights_) {
-    cold.emplace_back(static_cast<const std::byte*>(memory->data()), memory->size());
-  }
-}
-
 Status Tuner::State::open() {
   if (stream == nullptr) stream = LATHE_TRY(device.open_stream());
   return {};
 }
 
-Status Tuner::State::run_race(std::span<Racer> field, const ColdMemory& cold) {
+Status Tuner::State::run_race(std::span<Racer> field) {
   ThreadScope scope(options.threads);
-  LATHE_TRY(race(device, *stream, field, cold));
+  LATHE_TRY(race(device, *stream, field));
   const auto winner =
       std::min_element(field.begin(), field.end(),
                        [](const Racer& a, const Racer& b) { return a.seconds < b.seconds; });
@@ -120,6 +114,7 @@ Status Tuner::State::load(Candidate& c, const OpInstance& op, std::span<const Ho
 Result<bool> Tuner::State::is_loaded(Candidate& c, Subject& s) {
   if (c.prepared != nullptr) return true;
   Status loaded = load(c, s.op, s.constants, s.packs);
+  c.cold = s.packs.taken();
   const bool will_run = needs_check(c, s.op) || (options.tune && !c.known);
   if (loaded.ok() && will_run) {
     Trial& trial = *LATHE_TRY(s.trial_on(device, *stream));
@@ -204,10 +199,8 @@ Status Tuner::State::time(std::vector<Candidate*>& field, Subject& s) {
   for (Candidate* c : field) launches.push_back(launcher(c));
   std::vector<Racer> racers;
   racers.reserve(launches.size());
-  for (auto& launch : launches) racers.push_back({launch});
-  ColdMemory cold;
-  s.packs.add_to(cold);
-  LATHE_TRY(run_race(racers, cold));
+  for (size_t k = 0; k < field.size(); ++k) racers.push_back({launches[k], field[k]->cold});
+  LATHE_TRY(run_race(racers));
   for (size_t k = 0; k < racers.size(); ++k) {
     field[k]->timing.seconds = racers[k].seconds;
     if (racers[k].failed.ok()) continue;

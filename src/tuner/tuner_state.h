@@ -4,8 +4,8 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/hash.h"
@@ -24,14 +24,17 @@ class TrialPacks : public PackCache {
   Result<std::shared_ptr<void>> get(const std::string& key,
                                     Result<std::shared_ptr<void>> (*make)(void*),
                                     void* state) override;
-  // The weights that were packed: a network's others push them out of the caches.
-  void add_to(ColdMemory& cold) const;
+  // The packed weights that were asked for since the last call: a network's others push them out of
+  // the caches.
+  ColdMemory taken() { return std::exchange(taken_, {}); }
 
  private:
-  void took(const std::shared_ptr<Memory>& memory) override { weights_.insert(memory); }
+  void took(const std::shared_ptr<Memory>& memory) override {
+    taken_.emplace_back(static_cast<const std::byte*>(memory->data()), memory->size());
+  }
 
   std::map<std::string, std::shared_ptr<void>> packs_;
-  std::set<std::shared_ptr<Memory>> weights_;
+  ColdMemory taken_;
 };
 
 // One way to run the operation, and what the timing cache says of it or will.
@@ -44,6 +47,7 @@ struct Candidate {
   Timing timing;
   bool known = false;     // timing is what the cache holds
   bool measured = false;  // its seconds are
+  ColdMemory cold = {};   // its packed weights
 };
 
 // The operation that candidates are tried on; what trying needs is made when it is needed.
@@ -75,7 +79,7 @@ struct Tuner::State {
   double seconds_checking = 0;  // of these
 
   Status open();
-  Status run_race(std::span<Racer> field, const ColdMemory& cold);
+  Status run_race(std::span<Racer> field);
   std::string tactic_key(const OpInstance& op, const Tactic& t, const Config& c) const;
   std::vector<Candidate> candidates(const OpInstance& op, std::string& declined) const;
   Status load(Candidate& c, const OpInstance& op, std::span<const HostTensor> constants,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/cpu/cpu_device.h"
 
-#include <emmintrin.h>
+#include <cpuid.h>
+#include <immintrin.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -91,9 +92,8 @@ class OtherSteps {
   void push_out(std::span<const std::byte> memory) const {
     const auto lines = static_cast<int64_t>(memory.size() / kLine);
     parallel_for(lines, kLinesOfThread, [&](int64_t begin, int64_t end) {
-      for (int64_t k = begin; k < end; ++k) {
-        _mm_clflush(memory.data() + static_cast<size_t>(k) * kLine);
-      }
+      const std::byte* at = memory.data() + static_cast<size_t>(begin) * kLine;
+      unordered_ ? flush_unordered(at, end - begin) : flush(at, end - begin);
     });
     _mm_mfence();
   }
@@ -101,6 +101,19 @@ class OtherSteps {
  private:
   static constexpr size_t kLine = 64;
   static constexpr int64_t kLinesOfThread = 1024;
+
+  static void flush(const std::byte* at, int64_t lines) {
+    for (int64_t k = 0; k < lines; ++k, at += kLine) _mm_clflush(at);
+  }
+  // Lines do not wait for each other: several times as fast on Intel's processors.
+  __attribute__((target("clflushopt"))) static void flush_unordered(const std::byte* at,
+                                                                    int64_t lines) {
+    for (int64_t k = 0; k < lines; ++k, at += kLine) _mm_clflushopt(const_cast<std::byte*>(at));
+  }
+  static bool has_unordered_flush() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_CLFLUSHOPT) != 0;
+  }
   static size_t second_level_bytes() {
     constexpr long kUnknown = 1 << 20, kMost = 4 << 20;
     const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
@@ -108,6 +121,7 @@ class OtherSteps {
   }
 
   const size_t own_bytes_ = second_level_bytes();
+  const bool unordered_ = has_unordered_flush();
   std::vector<uint8_t> data_, read_;  // by thread; sums, so that nobody leaves the reading out
 };
 
