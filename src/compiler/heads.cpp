@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <map>
 
+#include "compiler/rearrange.h"
 #include "compiler/stages.h"
 #include "passes/match.h"
-#include "passes/movement.h"
 
 namespace lathe {
 namespace {
@@ -26,28 +26,7 @@ bool is_row_major(const Step& s) {
 
 bool is_transpose(const Step& s) { return s.op.def->is("Transpose"); }
 
-bool is_movement(const Step& s) {
-  return (is_transpose(s) || s.op.def->is("Reshape")) && s.op.fusion.empty() &&
-         !s.op.fusion.sliced() && is_row_major(s);
-}
-
-bool follow(const Step& s, Movement& m) {
-  return is_transpose(s) ? m.transpose(s.op.attrs.ints("perm")) : m.reshape(s.op.out[0].shape);
-}
-
-// The transpose between [.., H, S, D] and its memory in TokensFirst; either way.
-Ints exchange(int rank) {
-  Ints perm;
-  for (int d = 0; d < rank; ++d) perm.push_back(d);
-  std::swap(perm.end()[-3], perm.end()[-2]);
-  return perm;
-}
-
-Shape in_memory(const Shape& shape) {
-  Shape memory;
-  for (int64_t d : exchange(shape.rank())) memory.push_back(shape[static_cast<int>(d)]);
-  return memory;
-}
+bool is_movement(const Step& s) { return is_rearrangement(s) && is_row_major(s); }
 
 TensorType tokens_first(TensorType type) {
   type.layout = Layout::TokensFirst;
@@ -128,7 +107,8 @@ class Heads {
       t = plan_.steps[static_cast<size_t>(p)].in[0];
       if (tensor(plan_, t).constant >= 0) break;
       Movement m(tensor(plan_, t).type.shape);
-      if (!follow_all(chain, m) || !m.transpose(exchange(type.rank()))) break;
+      if (!follow_all(chain, m)) break;
+      to_memory(tokens_first(type), m);
       if (m.plan().is_reshape() && moves(chain)) longest = {k, t, chain};
     }
     return longest;
@@ -138,8 +118,8 @@ class Heads {
   View view_behind(size_t s) const {
     const TensorType& type = plan_.steps[s].op.out[0];
     if (type.rank() < 3 || type.layout != Layout::RowMajor) return {};
-    Movement m(in_memory(type.shape));
-    m.transpose(exchange(type.rank()));
+    Movement m(memory_shape(tokens_first(type)));
+    to_logical(tokens_first(type), m);
     std::vector<size_t> chain;
     for (TensorId t = plan_.steps[s].out[0]; is_passed_on(t);) {
       const auto next = static_cast<size_t>(index_.uses[static_cast<size_t>(t)][0].step);
@@ -180,7 +160,7 @@ class Heads {
     TensorType whole = part;
     whole.shape[head_axis] = *heads;
     Movement m(from);
-    if (!m.reshape(in_memory(whole.shape))) return false;
+    if (!m.reshape(memory_shape(whole))) return false;
     const auto there = m.slice(head_axis + 1, *first, part.shape[head_axis]);
     if (!there || there->axis != axis || !(there->start == start) || !(there->size == cut[axis]))
       return false;

@@ -2,6 +2,7 @@
 // Steps whose result is their operand's bytes under another name become aliases and cost nothing.
 #include <algorithm>
 
+#include "compiler/rearrange.h"
 #include "compiler/stages.h"
 #include "ops/axes.h"
 
@@ -41,10 +42,8 @@ bool transpose_is_view(const TensorType& from, const TensorType& to, const Ints&
 }
 
 bool is_view(const Step& s) {
-  if (s.in.size() != 1 || s.out.size() != 1 || !s.op.fusion.empty() || s.op.fusion.sliced())
-    return false;
+  if (!is_rearrangement(s)) return false;
   const TensorType &from = s.op.in[0], &to = s.op.out[0];
-  if (from.dtype != to.dtype || !is_plain(from) || !is_plain(to)) return false;
   if (s.op.def->is("Reshape")) return reshape_is_view(from, to);
   if (s.op.def->is("Reorder"))
     return axes_in_memory(from) == axes_in_memory(to) && memory_dims(from) == memory_dims(to);
@@ -52,44 +51,25 @@ bool is_view(const Step& s) {
   return false;
 }
 
-// Whether `from`, [N,C,H,W] in ChannelsLast, read as [N,C,H*W] keeps its bytes in order.
-bool folds_pixels(const TensorType& from, const TensorType& to) {
-  return from.layout == Layout::ChannelsLast && to.rank() == 3 && from.rank() > 3 &&
-         from.shape[0] == to.shape[0] && from.shape[1] == to.shape[1];
-}
-
-// [N,C,H,W] in ChannelsLast, reshaped to [N,C,H*W]: still ChannelsLast, and a view, so that the
-// conversion to RowMajor (a transpose of tokens) may meet its inverse.
-void keep_channels_last(Plan& plan) {
-  PlanIndex index(plan);
-  for (Step& s : plan.steps) {
-    if (!s.op.def->is("Reshape") || s.op.in[0].layout != Layout::RowMajor) continue;
-    const int p = index.producer[static_cast<size_t>(s.in[0])];
-    if (p < 0 || !plan.steps[static_cast<size_t>(p)].op.def->is("Reorder")) continue;
-    const Step& reorder = plan.steps[static_cast<size_t>(p)];
-    if (!reorder.op.fusion.empty() || reorder.op.fusion.sliced()) continue;
-    const TensorType& from = reorder.op.in[0];
-    const TensorType& to = s.op.out[0];
-    if (!folds_pixels(from, to) || index.output_uses[static_cast<size_t>(s.out[0])] > 0) continue;
-    const auto& uses = index.uses[static_cast<size_t>(s.out[0])];
-    const bool only_transposed = std::all_of(uses.begin(), uses.end(), [&](Use u) {
-      const Step& r = plan.steps[static_cast<size_t>(u.step)];
-      return r.op.def->is("Transpose") && r.op.fusion.empty() &&
-             r.op.attrs.ints("perm") == Ints{0, 2, 1};
-    });
-    if (!only_transposed) continue;
-    s.in[0] = reorder.in[0];
-    s.op.in[0] = from;
-    s.op.out[0].layout = Layout::ChannelsLast;
-    tensor(plan, s.out[0]).type.layout = Layout::ChannelsLast;
-    for (const Use& u : uses)
-      plan.steps[static_cast<size_t>(u.step)].op.in[0].layout = Layout::ChannelsLast;
+// Where the bytes of the step's result already lie: what chains of steps before it moved there and
+// back. -1: nowhere.
+TensorId source_of(const Plan& plan, const PlanIndex& index, size_t i) {
+  constexpr size_t kLongest = 8;
+  std::vector<const Step*> chain;  // the first step first
+  TensorId found = -1;
+  for (auto p = static_cast<int>(i); p >= 0 && chain.size() < kLongest;) {
+    const Step& step = plan.steps[static_cast<size_t>(p)];
+    if (!is_rearrangement(step) || tensor(plan, step.in[0]).constant >= 0) break;
+    chain.insert(chain.begin(), &step);
+    Movement m(memory_shape(step.op.in[0]));
+    if (!std::all_of(chain.begin(), chain.end(), [&](const Step* s) { return follow(*s, m); }))
+      break;
+    if (m.plan().is_reshape()) found = step.in[0];
+    p = index.producer[static_cast<size_t>(step.in[0])];
   }
-}
-
-bool folds_spatial(const Step& s) {
-  const TensorType &from = s.op.in[0], &to = s.op.out[0];
-  return s.op.def->is("Reshape") && to.layout == Layout::ChannelsLast && folds_pixels(from, to);
+  if (found >= 0) return found;
+  const Step& s = plan.steps[i];
+  return is_view(s) && tensor(plan, s.in[0]).constant < 0 ? s.in[0] : -1;
 }
 
 // Whether `part` is one piece of the whole's memory, cut along `axis`: nothing larger than 1 lies
@@ -159,19 +139,18 @@ void alias_concats(Plan& plan) {
 }  // namespace
 
 Status make_views(Plan& plan, const Stage&) {
-  keep_channels_last(plan);
-  drop_unused(plan);
+  const PlanIndex index(plan);
   std::vector<bool> dead(plan.steps.size(), false);
   for (size_t i = 0; i < plan.steps.size(); ++i) {
-    const Step& s = plan.steps[i];
-    if (!is_view(s) && !folds_spatial(s)) continue;
-    PlanTensor& to = tensor(plan, s.out[0]);
-    if (tensor(plan, s.in[0]).constant >= 0) continue;
-    to.alias_of = s.in[0];
+    const TensorId source = source_of(plan, index, i);
+    if (source < 0) continue;
+    PlanTensor& to = tensor(plan, plan.steps[i].out[0]);
+    to.alias_of = source;
     to.alias_axis = -1;
     dead[i] = true;
   }
   erase_steps(plan, dead);
+  drop_unused(plan);
   alias_slices(plan);
   alias_concats(plan);
   return {};

@@ -54,6 +54,37 @@ TEST(Layouts, AResidualNetworkIsConvertedAtItsBordersOnly) {
   expect_right_in_all_ways(residual_net());
 }
 
+// ConvNeXt's block: between convolutions channels come last for a normalization, by name or as tokens.
+std::string channels_last_by_name(bool tokens) {
+  const auto reshape = [](std::string_view y, std::string_view x, std::string_view shape) {
+    return fmt::format("  %{} = Reshape{{shape=dims[{}]}}(%{}) \"{}\"\n", y, shape, x, y);
+  };
+  const auto transpose = [](std::string_view y, std::string_view x, std::string_view perm) {
+    return fmt::format("  %{} = Transpose{{perm=[{}]}}(%{}) \"{}\"\n", y, perm, x, y);
+  };
+  std::string text = "graph g(%x: f32[N,8,6,5]) {\n" + weights("w", {16, 8, 3, 3}, 1) +
+                     weights("u", {8, 16, 1, 1}, 2) + weights("s", {16}, 3) + weights("b", {16}, 4) +
+                     conv("c", "x", "w", 1);
+  const std::string norm = "  %n = Normalize{kind=\"layer\", axes=[-1], epsilon=0.001}(%t, %s, %b)\n";
+  if (tokens) {
+    text += reshape("f", "c", "N, 16, 30") + transpose("t", "f", "0, 2, 1") + norm +
+            transpose("r", "n", "0, 2, 1") + reshape("q", "r", "N, 16, 6, 5");
+  } else {
+    text += transpose("t", "c", "0, 2, 3, 1") + norm + transpose("q", "n", "0, 3, 1, 2");
+  }
+  return text + conv("d", "q", "u", 0) + "  return y=%d\n}\n";
+}
+
+TEST(Layouts, WhatTheGraphPutsWhereTheyHaveItIsNotMoved) {
+  for (const bool tokens : {false, true}) {
+    const std::string text = channels_last_by_name(tokens);
+    const Compiled c(text);
+    EXPECT_EQ(c.count("Transpose"), 0) << c.steps();
+    EXPECT_LE(c.count("Reorder"), 2) << c.steps();  // the picture in, the result out
+    for (const int64_t n : {1, 3}) expect_right_in_all_ways(text, {{"N", n}});
+  }
+}
+
 TEST(Layouts, OutputsAndInputsOfTheEngineAreRowMajor) {
   const Compiled c(residual_net());
   for (const PlanPort& p : c.plan.outputs)
