@@ -41,7 +41,8 @@ Status assign_layouts(Plan& plan, const Stage& stage);
 // Q, K, V and the result of an attention lie as the products around it write and read them, where
 // the chain runs faster so: no transposes.
 Status place_heads(Plan& plan, const Stage& stage);
-// Steps that only rename bytes become aliases: reshapes, trivial transposes, dense parts.
+// Steps that only rename bytes, alone or in a row, become aliases: reshapes, transposes between a
+// convolution's NHWC and the graph's own channels-last, dense parts.
 Status make_views(Plan& plan, const Stage& stage);
 // Operands of a Concat written, results of a Slice read where they lie in the larger tensor, where
 // the chain runs faster so.
