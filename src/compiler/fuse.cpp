@@ -230,8 +230,6 @@ class Fuser {
     std::vector<double> seconds;
     Result<size_t> best = stage_.tuner.fastest(chains, &seconds);
     if (!best.ok()) return false;
-    // A tie goes to fusion: one step less, one tensor less.
-    constexpr double kTie = 1.03;
     if (seconds[0] <= seconds[1] * kTie) return true;
     why += fmt::format("not fused with {}: {:.1f} us fused, {:.1f} us apart; ", parts.front()->name,
                        seconds[0] * 1e6, seconds[1] * 1e6);

@@ -209,7 +209,7 @@ class Heads {
     LATHE_TRY(add_transposes(result, chains[1]));
     std::vector<double> seconds;
     if (!stage_.tuner.fastest(chains, &seconds).ok()) return false;
-    if (seconds[0] <= seconds[1]) return true;
+    if (seconds[0] <= seconds[1] * kTie) return true;
     why += fmt::format("heads are transposed: {:.1f} us in place, {:.1f} us so; ", seconds[0] * 1e6,
                        seconds[1] * 1e6);
     return false;

@@ -216,8 +216,6 @@ class Parts {
     }
     std::vector<double> seconds;
     if (!stage_.tuner.fastest(chains, &seconds).ok()) return false;
-    // A tie goes to the part in place: less memory moves once nothing is in cache.
-    constexpr double kTie = 1.03;
     if (seconds[0] <= seconds[1] * kTie) return true;
     why += fmt::format("not in place: {:.1f} us in place, {:.1f} us with a copy; ",
                        seconds[0] * 1e6, seconds[1] * 1e6);
