@@ -54,7 +54,8 @@ TEST(Layouts, AResidualNetworkIsConvertedAtItsBordersOnly) {
   expect_right_in_all_ways(residual_net());
 }
 
-// ConvNeXt's block: between convolutions channels come last for a normalization, by name or as tokens.
+// ConvNeXt's block: between convolutions channels come last for a normalization, by name or as
+// tokens.
 std::string channels_last_by_name(bool tokens) {
   const auto reshape = [](std::string_view y, std::string_view x, std::string_view shape) {
     return fmt::format("  %{} = Reshape{{shape=dims[{}]}}(%{}) \"{}\"\n", y, shape, x, y);
@@ -63,9 +64,10 @@ std::string channels_last_by_name(bool tokens) {
     return fmt::format("  %{} = Transpose{{perm=[{}]}}(%{}) \"{}\"\n", y, perm, x, y);
   };
   std::string text = "graph g(%x: f32[N,8,6,5]) {\n" + weights("w", {16, 8, 3, 3}, 1) +
-                     weights("u", {8, 16, 1, 1}, 2) + weights("s", {16}, 3) + weights("b", {16}, 4) +
-                     conv("c", "x", "w", 1);
-  const std::string norm = "  %n = Normalize{kind=\"layer\", axes=[-1], epsilon=0.001}(%t, %s, %b)\n";
+                     weights("u", {8, 16, 1, 1}, 2) + weights("s", {16}, 3) +
+                     weights("b", {16}, 4) + conv("c", "x", "w", 1);
+  const std::string norm =
+      "  %n = Normalize{kind=\"layer\", axes=[-1], epsilon=0.001}(%t, %s, %b)\n";
   if (tokens) {
     text += reshape("f", "c", "N, 16, 30") + transpose("t", "f", "0, 2, 1") + norm +
             transpose("r", "n", "0, 2, 1") + reshape("q", "r", "N, 16, 6, 5");
