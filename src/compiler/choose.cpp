@@ -21,6 +21,17 @@ void allow_in_place(Step& step, const OpInstance& op, const Tactic& tactic) {
 
 }  // namespace
 
+bool is_as_fast(const Stage& stage, std::span<const Chain> chains, const ChainWords& words,
+                std::string& why) {
+  constexpr double kTie = 1.03;
+  std::vector<double> seconds;
+  if (!stage.tuner.fastest(chains, &seconds).ok()) return false;
+  if (seconds[0] <= seconds[1] * kTie) return true;
+  why += fmt::format("{}: {:.1f} us {}, {:.1f} us {}; ", words.refused, seconds[0] * 1e6,
+                     words.first, seconds[1] * 1e6, words.second);
+  return false;
+}
+
 Status choose_tactics(Plan& plan, const Stage& stage) {
   std::map<std::vector<std::byte>, int32_t> blobs;
   for (size_t i = 0; i < plan.steps.size(); ++i) {

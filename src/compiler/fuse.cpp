@@ -227,13 +227,8 @@ class Fuser {
     for (const Step* part : parts) {
       chains[1].links.push_back(link_of(plan_, *part, LATHE_TRY(at_point(*part, stage_.point))));
     }
-    std::vector<double> seconds;
-    Result<size_t> best = stage_.tuner.fastest(chains, &seconds);
-    if (!best.ok()) return false;
-    if (seconds[0] <= seconds[1] * kTie) return true;
-    why += fmt::format("not fused with {}: {:.1f} us fused, {:.1f} us apart; ", parts.front()->name,
-                       seconds[0] * 1e6, seconds[1] * 1e6);
-    return false;
+    const std::string refused = "not fused with " + parts.front()->name;
+    return is_as_fast(stage_, chains, {refused, "fused", "apart"}, why);
   }
 
   // Chains of elementwise steps of one shape run in one pass over memory: always.

@@ -42,7 +42,6 @@ class Heads {
     for (size_t s = 0; s < plan_.steps.size(); ++s) {
       if (is_attention(plan_.steps[s])) LATHE_TRY(place(s));
     }
-    dead_.resize(plan_.steps.size(), false);
     erase_steps(plan_, dead_);
     drop_unused(plan_);
     return {};
@@ -207,12 +206,7 @@ class Heads {
     const Step& apart = plan_.steps[s];
     chains[1].links.push_back(link_of(plan_, apart, LATHE_TRY(at_point(apart, stage_.point))));
     LATHE_TRY(add_transposes(result, chains[1]));
-    std::vector<double> seconds;
-    if (!stage_.tuner.fastest(chains, &seconds).ok()) return false;
-    if (seconds[0] <= seconds[1] * kTie) return true;
-    why += fmt::format("heads are transposed: {:.1f} us in place, {:.1f} us so; ", seconds[0] * 1e6,
-                       seconds[1] * 1e6);
-    return false;
+    return is_as_fast(stage_, chains, {"heads are transposed", "in place", "so"}, why);
   }
 
   Status add_transposes(const View& v, Chain& chain) {

@@ -214,12 +214,7 @@ class Parts {
     for (const Step* step : before) {
       chains[1].links.push_back(link_of(plan_, *step, LATHE_TRY(at_point(*step, stage_.point))));
     }
-    std::vector<double> seconds;
-    if (!stage_.tuner.fastest(chains, &seconds).ok()) return false;
-    if (seconds[0] <= seconds[1] * kTie) return true;
-    why += fmt::format("not in place: {:.1f} us in place, {:.1f} us with a copy; ",
-                       seconds[0] * 1e6, seconds[1] * 1e6);
-    return false;
+    return is_as_fast(stage_, chains, {"not in place", "in place", "with a copy"}, why);
   }
 
   void move(const std::vector<size_t>& gone, const std::vector<size_t>& touched,
