@@ -30,7 +30,8 @@ struct alignas(64) TileConfig {
 static_assert(sizeof(TileConfig) == 64);
 
 LATHE_AMX void enter_amx() {
-  const TileConfig config;
+  // Not on the stack: to GCC the instruction reads eight bytes, and stores of the others vanish.
+  static constexpr TileConfig config;
   _tile_loadconfig(&config);
 }
 LATHE_AMX void leave_amx() { _tile_release(); }
