@@ -114,13 +114,9 @@ class OtherSteps {
     unsigned a = 0, b = 0, c = 0, d = 0;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_CLFLUSHOPT) != 0;
   }
-  static size_t second_level_bytes() {
-    constexpr long kUnknown = 1 << 20, kMost = 4 << 20;
-    const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    return static_cast<size_t>(bytes <= 0 ? kUnknown : std::min(bytes, kMost));
-  }
+  static constexpr int64_t kMostOwn = 4 << 20;
 
-  const size_t own_bytes_ = second_level_bytes();
+  const size_t own_bytes_ = static_cast<size_t>(std::min(second_level_cache(), kMostOwn));
   const bool unordered_ = has_unordered_flush();
   std::vector<uint8_t> data_, read_;  // by thread; sums, so that nobody leaves the reading out
 };

@@ -56,4 +56,12 @@ std::string cpu_features() {
   return text;
 }
 
+int64_t second_level_cache() {
+  static const int64_t bytes = [] {
+    const long told = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return static_cast<int64_t>(told > 0 ? told : 1 << 20);
+  }();
+  return bytes;
+}
+
 }  // namespace lathe::cpu

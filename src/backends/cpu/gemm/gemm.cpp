@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "backends/cpu/cpu_features.h"
 #include "backends/cpu/dnnl/onednn_prepared.h"
 #include "backends/cpu/gemm/gemm_epilogue.h"
 #include "backends/cpu/gemm/gemm_grid.h"
@@ -15,11 +16,23 @@
 namespace lathe::cpu {
 namespace {
 
-constexpr int64_t kBlockRows = 128, kBlockColumns = 512, kLeastRows = 8;
+constexpr int64_t kLeastRows = 8, kMostRows = 256;
 constexpr int64_t kFloatsOfLine = 16;
 
+int64_t chunk_of(const PanelLayout& panels) { return ceil_div(panels.depth, panels.chunks); }
+
+// Three eighths of a core's second-level cache for a chunk of a block's rows, so that weights are
+// fetched for as many rows as possible, and half of it for the block's result.
+int64_t rows_of_block(const PanelLayout& panels) {
+  const int64_t floats = second_level_cache() * 3 / 8 / 4;
+  return std::clamp(floats / chunk_of(panels), kLeastRows, kMostRows);
+}
+int64_t columns_of_block(int64_t rows) { return second_level_cache() / 2 / 4 / rows; }
+
 GemmGrid grid_of(const GemmProblem& p, const PanelLayout& panels, bool by_columns, int threads) {
-  GemmGrid g{p.groups, ceil_div(p.rows, kBlockRows), ceil_div(p.columns, kBlockColumns),
+  const int64_t row_blocks = ceil_div(p.rows, rows_of_block(panels));
+  const int64_t columns = columns_of_block(ceil_div(p.rows, row_blocks));
+  GemmGrid g{p.groups, row_blocks, std::min(panels.panels(), ceil_div(p.columns, columns)),
              by_columns};
   if (by_columns) {
     g.column_blocks = std::min(panels.panels(), round_up(g.column_blocks, threads));
@@ -90,9 +103,9 @@ class PreparedGemm : public Prepared {
   void plan_workspace() {
     const int64_t rows = ceil_div(p_.rows, grid_.row_blocks);
     const int64_t columns =
-        ceil_div(panels_.panels(), grid_.column_blocks) * kPanelVectors * lanes();
-    const int64_t chunk = ceil_div(p_.depth, panels_.chunks);
-    const int64_t gathered = p_.source != nullptr ? round_up(rows * chunk, kFloatsOfLine) : 0;
+        ceil_div(panels_.panels(), grid_.column_blocks) * panels_.kernels.vectors * lanes();
+    const int64_t gathered =
+        p_.source != nullptr ? round_up(rows * chunk_of(panels_), kFloatsOfLine) : 0;
     const int64_t result = in_place_ ? 0 : round_up(rows * columns, kFloatsOfLine);
     result_at_ = gathered;
     block_columns_ = columns;
@@ -129,6 +142,8 @@ class PreparedGemm : public Prepared {
   }
 
   // The block's rows times one chunk of its panels. `tile` stands at the block's first element.
+  // The next panel comes into the second-level cache meanwhile; behind the last that is other
+  // memory: harmless.
   void multiply(const Buffers& at, const Block& b, int64_t chunk, PanelTile tile) const {
     const auto* weights = static_cast<const float*>(weights_->data());
     const auto* bias = p_.has_bias ? static_cast<const float*>(at.in[2]) : nullptr;
@@ -144,20 +159,13 @@ class PreparedGemm : public Prepared {
       const int64_t tiles = ceil_div(b.rows, panels_.kernels.max_rows[tile.vectors - 1]);
       for (int64_t t = 0; t < tiles; ++t) {
         const int64_t row = b.rows * t / tiles;
-        prefetch(tile.b + lines * kFloatsOfLine, lines * t / tiles, lines * (t + 1) / tiles);
+        tile.next = tile.b + (lines + lines * t / tiles) * kFloatsOfLine;
+        tile.next_lines = lines * (t + 1) / tiles - lines * t / tiles;
         tile.rows = static_cast<int>(b.rows * (t + 1) / tiles - row);
         tile.a = a + row * tile.a_row;
         tile.c = c + row * tile.c_row + (column - b.column);
         panels_.kernels.tile(tile);
       }
-    }
-  }
-
-  // The next panel comes into the second-level cache while this one is worked on in the first.
-  // Behind the last it is other memory: harmless.
-  static void prefetch(const float* next, int64_t begin, int64_t end) {
-    for (int64_t line = begin; line < end; ++line) {
-      __builtin_prefetch(next + line * kFloatsOfLine, /*write=*/0, /*locality=*/2);
     }
   }
 

@@ -3,21 +3,16 @@
 
 #include <algorithm>
 
+#include "base/math.h"
 #include "base/parallel.h"
 
 namespace lathe::cpu {
-namespace {
-
-// A panel of so many rows stays in the first-level cache beside a tile's rows.
-constexpr int64_t kChunkDepth = 256;
-
-}  // namespace
 
 PanelLayout::PanelLayout(int64_t columns_, int64_t depth_)
     : columns(columns_),
       depth(depth_),
-      chunks(std::max<int64_t>(1, (depth_ + kChunkDepth - 1) / kChunkDepth)),
-      kernels(panel_kernels()) {}
+      kernels(panel_kernels()),
+      chunks(std::max<int64_t>(1, ceil_div(depth_, kernels.chunk_depth))) {}
 
 void pack_panels(const PanelLayout& p, const WeightsView& w, float* to) {
   parallel_for(p.panels(), 1, [&](int64_t begin, int64_t end) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Constant weights [depth, columns] in the order in which a product reads them: chunks of depth; in
-// each its panels of columns, kPanelVectors wide (the last ones may be narrower); in each panel its
-// rows.
+// each its panels of columns, as wide as the processor's registers ask (the last may be narrower);
+// in each panel its rows.
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -12,16 +12,17 @@
 namespace lathe::cpu {
 
 struct PanelLayout {
-  int64_t columns = 0, depth = 0, chunks = 1;
+  int64_t columns = 0, depth = 0;
   PanelKernels kernels;
+  int64_t chunks = 1;
 
   PanelLayout(int64_t columns, int64_t depth);
   int64_t all_vectors() const { return (columns + kernels.lanes - 1) / kernels.lanes; }
-  int64_t panels() const { return (all_vectors() + kPanelVectors - 1) / kPanelVectors; }
+  int64_t panels() const { return (all_vectors() + kernels.vectors - 1) / kernels.vectors; }
   // Vectors before panel `panel`. No panel but the only one is of a single vector, which is slow.
   int64_t vectors_before(int64_t panel) const {
-    const int64_t all = all_vectors(), before = panel * kPanelVectors;
-    const bool shortened = all % kPanelVectors == 1 && panel > 0 && panel + 1 == panels();
+    const int64_t all = all_vectors(), before = panel * kernels.vectors;
+    const bool shortened = all % kernels.vectors == 1 && panel > 0 && panel + 1 == panels();
     return shortened ? before - 1 : before < all ? before : all;
   }
   int vectors(int64_t panel) const {

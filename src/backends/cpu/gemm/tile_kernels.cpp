@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "backends/cpu/prefetcher.h"
 #include "base/math.h"
 
 namespace lathe::cpu {
@@ -36,30 +37,17 @@ LATHE_AMX void enter_amx() {
 }
 LATHE_AMX void leave_amx() { _tile_release(); }
 
-// What comes next, spread over the steps of the depth, so that memory is never idle.
-class Prefetcher {
- public:
-  explicit Prefetcher(const TileBlock& t)
-      : at_(t.next),
-        end_(t.next + t.next_lines * kLine),
-        of_step_((t.next_lines * kTileSize + t.depth - 1) / t.depth * kLine) {}
-  void step() {
-    const uint16_t* const until = end_ - at_ < of_step_ ? end_ : at_ + of_step_;
-    for (; at_ < until; at_ += kLine) __builtin_prefetch(at_, 0, 2);
-  }
-
- private:
-  static constexpr int64_t kLine = 32;  // elements
-  const uint16_t *at_, *end_;
-  int64_t of_step_;
-};
+// What comes next, spread over the steps of the depth.
+Prefetcher next_of(const TileBlock& t) {
+  return Prefetcher(t.next, t.next_lines, t.depth / kTileSize);
+}
 
 LATHE_AMX void half_amx(const TileBlock& t) {
   const auto b_row = static_cast<long>(kTileSize * 4), a_row = static_cast<long>(t.a_row * 2);
   _tile_loadd(0, t.bias, 0);
   _tile_loadd(1, t.bias + kHalf, 0);
   const uint16_t* b = t.b;
-  Prefetcher ahead(t);
+  Prefetcher ahead = next_of(t);
   for (int64_t k = 0; k < t.depth; k += kTileSize, b += kStep) {
     _tile_loadd(4, t.a + k, a_row);
     _tile_loadd(6, b, b_row);
@@ -81,7 +69,7 @@ LATHE_AMX void multiply_amx(const TileBlock& t) {
   _tile_loadd(2, t.bias, 0);
   _tile_loadd(3, t.bias + kHalf, 0);
   const uint16_t* b = t.b;
-  Prefetcher ahead(t);
+  Prefetcher ahead = next_of(t);
   for (int64_t k = 0; k < t.depth; k += kTileSize, b += kStep) {
     _tile_loadd(4, t.a + k, a_row);
     _tile_loadd(6, b, b_row);
@@ -122,7 +110,7 @@ LATHE_BF16 void rows_bf16(const TileBlock& t, int64_t row, std::integer_sequence
   __m512 left[] = {((void)R, bias[0])...}, right[] = {((void)R, bias[1])...};
   const uint16_t* a = t.a + row * t.a_row;
   const uint16_t* b = t.b;
-  Prefetcher ahead(t);
+  Prefetcher ahead = next_of(t);
   for (int64_t k = 0; k < t.depth; k += kTileSize) {
     if (row == 0) ahead.step();
     for (const uint16_t* const end = a + kTileSize; a < end; a += 2, b += kTileSize * 2) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backends/cpu/simd/panel_kernels.h"
 
+#include "backends/cpu/prefetcher.h"
 #include "backends/cpu/simd/targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -21,6 +22,13 @@ namespace {
 
 constexpr int64_t kLanes = hn::MaxLanes(F());
 
+// With 32 registers, 6 rows by 4 vectors: 24 products need 10 loads, and the panel streams from the
+// second-level cache, so that chunks are long and sums seldom leave the registers. With 16, 4 rows
+// by 3 vectors, and a chunk of the panel stays in the first-level cache.
+constexpr int kWidest = kManyRegisters ? 4 : 3;
+constexpr int64_t kChunkDepth = kManyRegisters ? 768 : 256;
+constexpr int64_t kPrefetchEvery = 16;  // steps of the depth
+
 // Of so many rows each has a pointer of its own; of more, three share one and reach the others by
 // the stride, once and twice.
 constexpr int kRowsWithPointers = 6, kRowsOfPointer = 3;
@@ -39,16 +47,21 @@ HWY_INLINE void multiply(const PanelTile& p, VF (&sums)[kRows][kVectors]) {
   constexpr int kShare = kRows <= kRowsWithPointers ? 1 : kRowsOfPointer;
 #pragma GCC unroll 16
   for (int g = 0; g * kShare < kRows; ++g) a[g] = p.a + g * kShare * stride;
+  Prefetcher ahead(p.next, p.next_lines, (depth + kPrefetchEvery - 1) / kPrefetchEvery);
+  for (int64_t k = 0; k < depth;) {
+    const int64_t until = std::min(depth, k + kPrefetchEvery);
+    ahead.step();
 #pragma GCC unroll kUnroll
-  for (int64_t k = 0; k < depth; ++k) {
-    VF w[kVectors];
-#pragma GCC unroll 3
-    for (int n = 0; n < kVectors; ++n) w[n] = hn::LoadU(F(), b + (k * kVectors + n) * kLanes);
+    for (; k < until; ++k, b += kVectors * kLanes) {
+      VF w[kVectors];
+#pragma GCC unroll 4
+      for (int n = 0; n < kVectors; ++n) w[n] = hn::LoadU(F(), b + n * kLanes);
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const VF factor = hn::Set(F(), row<kRows>(a, stride, r)[k]);
-#pragma GCC unroll 3
-      for (int n = 0; n < kVectors; ++n) sums[r][n] = hn::MulAdd(factor, w[n], sums[r][n]);
+      for (int r = 0; r < kRows; ++r) {
+        const VF factor = hn::Set(F(), row<kRows>(a, stride, r)[k]);
+#pragma GCC unroll 4
+        for (int n = 0; n < kVectors; ++n) sums[r][n] = hn::MulAdd(factor, w[n], sums[r][n]);
+      }
     }
   }
 }
@@ -56,7 +69,7 @@ HWY_INLINE void multiply(const PanelTile& p, VF (&sums)[kRows][kVectors]) {
 template <bool kAdd, int kRows, int kVectors>
 HWY_INLINE void finish(const PanelTile& p, VF (&sums)[kRows][kVectors]) {
   const VF floor = splat(p.floor);
-#pragma GCC unroll 3
+#pragma GCC unroll 4
   for (int n = 0; n < kVectors; ++n) {
     const bool has_bias = !kAdd && p.bias != nullptr;
     const VF bias = has_bias ? hn::LoadU(F(), p.bias + n * kLanes) : hn::Zero(F());
@@ -76,7 +89,7 @@ void finish_part(const PanelTile& p, VF (&sums)[kRows][kVectors]) {
   HWY_ALIGN float values[kRows * kWidth];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 3
+#pragma GCC unroll 4
     for (int n = 0; n < kVectors; ++n) hn::Store(sums[r][n], F(), values + r * kWidth + n * kLanes);
   }
   for (int r = 0; r < kRows; ++r) {
@@ -94,7 +107,7 @@ void tile(const PanelTile& p) {
   VF sums[kRows][kVectors];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 3
+#pragma GCC unroll 4
     for (int n = 0; n < kVectors; ++n) sums[r][n] = hn::Zero(F());
   }
   multiply(p, sums);
@@ -117,14 +130,19 @@ void any_rows(const PanelTile& p) {
 }
 
 void any_tile(const PanelTile& p) {
-  static constexpr Tile kByVectors[kPanelVectors] = {any_rows<1>, any_rows<2>, any_rows<3>};
+  static constexpr Tile kByVectors[kPanelVectors] = {any_rows<1>, any_rows<2>, any_rows<3>,
+                                                     any_rows<4>};
   kByVectors[p.vectors - 1](p);
 }
 
 }  // namespace
 
 PanelKernels panel_table() {
-  return {kLanes, {tile_rows(1), tile_rows(2), tile_rows(3)}, any_tile};
+  return {kLanes,
+          kWidest,
+          kChunkDepth,
+          {tile_rows(1), tile_rows(2), tile_rows(3), tile_rows(4)},
+          any_tile};
 }
 
 }  // namespace lathe::cpu::HWY_NAMESPACE

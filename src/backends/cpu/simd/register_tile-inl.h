@@ -18,7 +18,8 @@ constexpr bool kManyRegisters = HWY_TARGET <= HWY_AVX3;  // 32, else 16
 // Rows whose sums fit beside `vectors` of weights and one factor.
 constexpr int tile_rows(int vectors) {
   if (vectors < 3) return kManyRegisters ? 14 : 6;
-  return kManyRegisters ? 9 : 4;
+  if (vectors == 3) return kManyRegisters ? 9 : 4;
+  return kManyRegisters ? 6 : 2;
 }
 // Steps of the summed dimension for each turn of the loop.
 constexpr int kUnroll = HWY_TARGET == HWY_AVX2 ? 4 : kManyRegisters ? 2 : 1;

@@ -31,7 +31,7 @@ const Tactic& gemm_conv() {
       .supports = supports,
       .configs = configs,
       .load = load,
-      .version = 2,
+      .version = 3,
   };
   return tactic;
 }

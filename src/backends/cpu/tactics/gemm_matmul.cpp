@@ -29,7 +29,7 @@ const Tactic& gemm_matmul() {
       .supports = supports,
       .configs = configs,
       .load = load,
-      .version = 2,
+      .version = 3,
   };
   return tactic;
 }
