@@ -27,7 +27,7 @@ constexpr int64_t kLanes = hn::MaxLanes(F());
 // by 3 vectors, and a chunk of the panel stays in the first-level cache.
 constexpr int kWidest = kManyRegisters ? 4 : 3;
 constexpr int64_t kChunkDepth = kManyRegisters ? 768 : 256;
-constexpr int64_t kPrefetchEvery = 16;  // steps of the depth
+constexpr int kStretch = 16;  // steps of the depth between prefetches
 
 // Of so many rows each has a pointer of its own; of more, three share one and reach the others by
 // the stride, once and twice.
@@ -38,45 +38,61 @@ HWY_INLINE const float* row(const float* const* a, int64_t stride, int r) {
   return kRows <= kRowsWithPointers ? a[r] : a[r / kRowsOfPointer] + r % kRowsOfPointer * stride;
 }
 
+// One step of the depth: a column of the rows times a row of the panel.
+template <int kRows, int kVectors>
+HWY_INLINE void step(const float* const* a, int64_t stride, const float* b, int64_t k,
+                     VF (&sums)[kRows][kVectors]) {
+  VF w[kVectors];
+#pragma GCC unroll 4
+  for (int n = 0; n < kVectors; ++n) w[n] = hn::LoadU(F(), b + (k * kVectors + n) * kLanes);
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+    const VF factor = hn::Set(F(), row<kRows>(a, stride, r)[k]);
+#pragma GCC unroll 4
+    for (int n = 0; n < kVectors; ++n) sums[r][n] = hn::MulAdd(factor, w[n], sums[r][n]);
+  }
+}
+
 // The loop is unrolled: beside another thread of the same core its other instructions, not the
 // products, would limit it.
 template <int kRows, int kVectors>
 HWY_INLINE void multiply(const PanelTile& p, VF (&sums)[kRows][kVectors]) {
   const float *a[kRows], *b = p.b;
-  const int64_t stride = p.a_row, depth = p.depth;
+  const int64_t stride = p.a_row;
   constexpr int kShare = kRows <= kRowsWithPointers ? 1 : kRowsOfPointer;
+  constexpr int kPointers = (kRows + kShare - 1) / kShare;
 #pragma GCC unroll 16
-  for (int g = 0; g * kShare < kRows; ++g) a[g] = p.a + g * kShare * stride;
-  Prefetcher ahead(p.next, p.next_lines, (depth + kPrefetchEvery - 1) / kPrefetchEvery);
-  for (int64_t k = 0; k < depth;) {
-    const int64_t until = std::min(depth, k + kPrefetchEvery);
+  for (int g = 0; g < kPointers; ++g) a[g] = p.a + g * kShare * stride;
+  int64_t left = p.depth;
+  Prefetcher ahead(p.next, p.next_lines, std::max<int64_t>(1, left / kStretch));
+  for (; left >= kStretch; left -= kStretch) {
     ahead.step();
-#pragma GCC unroll kUnroll
-    for (; k < until; ++k, b += kVectors * kLanes) {
-      VF w[kVectors];
+    for (int k = 0; k < kStretch; k += kUnroll) {
 #pragma GCC unroll 4
-      for (int n = 0; n < kVectors; ++n) w[n] = hn::LoadU(F(), b + n * kLanes);
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const VF factor = hn::Set(F(), row<kRows>(a, stride, r)[k]);
-#pragma GCC unroll 4
-        for (int n = 0; n < kVectors; ++n) sums[r][n] = hn::MulAdd(factor, w[n], sums[r][n]);
-      }
+      for (int u = 0; u < kUnroll; ++u) step(a, stride, b, k + u, sums);
     }
+    b += kStretch * kVectors * kLanes;
+#pragma GCC unroll 16
+    for (int g = 0; g < kPointers; ++g) a[g] += kStretch;
   }
+  for (int64_t k = 0; k < left; ++k) step(a, stride, b, k, sums);
 }
 
 template <bool kAdd, int kRows, int kVectors>
 HWY_INLINE void finish(const PanelTile& p, VF (&sums)[kRows][kVectors]) {
   const VF floor = splat(p.floor);
+  VF bias[kVectors];
 #pragma GCC unroll 4
   for (int n = 0; n < kVectors; ++n) {
     const bool has_bias = !kAdd && p.bias != nullptr;
-    const VF bias = has_bias ? hn::LoadU(F(), p.bias + n * kLanes) : hn::Zero(F());
+    bias[n] = has_bias ? hn::LoadU(F(), p.bias + n * kLanes) : hn::Zero(F());
+  }
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int n = 0; n < kVectors; ++n) {
       float* c = p.c + r * p.c_row + n * kLanes;
-      const VF start = kAdd ? hn::LoadU(F(), c) : bias;
+      const VF start = kAdd ? hn::LoadU(F(), c) : bias[n];
       hn::StoreU(at_least(hn::Add(sums[r][n], start), floor), F(), c);
     }
   }
