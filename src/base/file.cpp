@@ -97,12 +97,6 @@ int write_all(int fd, std::span<const std::byte> bytes) {
   return 0;
 }
 
-std::string folder_of(const std::string& path) {
-  size_t slash = path.rfind('/');
-  if (slash == path.npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 // A file beside the target, gone at the end unless it was renamed. Without a name until then where
 // the file system can do that: a process that is killed leaves nothing.
 class TemporaryFile {
@@ -174,6 +168,12 @@ std::string behind_links(const std::string& path) {
 }
 
 }  // namespace
+
+std::string folder_of(const std::string& path) {
+  size_t slash = path.rfind('/');
+  if (slash == path.npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
 
 Fd::~Fd() {
   if (fd_ >= 0) close(fd_);

@@ -70,6 +70,8 @@ Result<std::vector<std::byte>> read_file(const std::string& path, int64_t max_by
 // there already (/dev/null) is written to directly.
 Status write_file_atomically(const std::string& path, std::span<const std::byte> bytes);
 
+// That the file lies in: "." of a plain name.
+std::string folder_of(const std::string& path);
 // Makes the folder and those above it that are missing.
 Status make_folder(const std::string& path);
 

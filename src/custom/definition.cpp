@@ -226,10 +226,8 @@ Result<std::vector<CustomDefinition>> read_definitions(const std::vector<std::st
       some = parse_all(item, ".", origin);
     } else {
       const std::vector<std::byte> bytes = LATHE_TRY(read_file(item, kMaxFile));
-      const size_t slash = item.rfind('/');
-      const std::string folder = slash == item.npos ? "." : item.substr(0, slash + 1);
       const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      some = parse_all(text, folder, origin);
+      some = parse_all(text, folder_of(item), origin);
     }
     if (!some.ok()) return std::move(some).status().at(origin);
     for (CustomDefinition& d : *some) {

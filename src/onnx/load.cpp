@@ -35,9 +35,7 @@ Result<Draft> read_onnx(std::span<const std::byte> bytes, const ExternalData* ex
 Result<Draft> read_onnx_file(const std::string& path, Budget& budget, int* file_nodes,
                              std::shared_ptr<const CustomOperators> custom) {
   MappedFile file = LATHE_TRY(map_file(path));
-  const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  ExternalData external = LATHE_TRY(ExternalData::beneath(folder));
+  ExternalData external = LATHE_TRY(ExternalData::beneath(folder_of(path)));
   Result<Draft> draft = read_onnx(file.bytes(), &external, budget, file_nodes, std::move(custom));
   if (!draft.ok()) return std::move(draft).status().at(path);
   return draft;

@@ -145,11 +145,13 @@ void any_rows(const PanelTile& p) {
   kTiles[static_cast<size_t>(p.rows) - 1](p);
 }
 
-void any_tile(const PanelTile& p) {
-  static constexpr Tile kByVectors[kPanelVectors] = {any_rows<1>, any_rows<2>, any_rows<3>,
-                                                     any_rows<4>};
+template <size_t... kBefore>
+void by_vectors(const PanelTile& p, std::index_sequence<kBefore...>) {
+  static constexpr Tile kByVectors[] = {any_rows<static_cast<int>(kBefore) + 1>...};
   kByVectors[p.vectors - 1](p);
 }
+
+void any_tile(const PanelTile& p) { by_vectors(p, std::make_index_sequence<kWidest>()); }
 
 }  // namespace
 
