@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // winograd_nhwc: oneDNN's Winograd convolution for NHWC tensors. The library has it in nChw16c
-// only, for AVX-512, until version 2; two copies of the activations cost far less than it saves on a
-// 3x3 layer of some channels.
+// only, for AVX-512, until version 2; two copies of the activations cost far less than it saves on
+// a 3x3 layer of some channels.
 #include <algorithm>
 #include <array>
 #include <cstring>
