@@ -19,13 +19,11 @@ namespace {
 constexpr int64_t kLeastRows = 8, kMostRows = 256;
 constexpr int64_t kFloatsOfLine = 16;
 
-int64_t chunk_of(const PanelLayout& panels) { return ceil_div(panels.depth, panels.chunks); }
-
 // Three eighths of a core's second-level cache for a chunk of a block's rows, so that weights are
 // fetched for as many rows as possible, and half of it for the block's result.
 int64_t rows_of_block(const PanelLayout& panels) {
   const int64_t floats = second_level_cache() * 3 / 8 / 4;
-  return std::clamp(floats / chunk_of(panels), kLeastRows, kMostRows);
+  return std::clamp(floats / panels.longest_chunk(), kLeastRows, kMostRows);
 }
 int64_t columns_of_block(int64_t rows) { return second_level_cache() / 2 / 4 / rows; }
 
@@ -105,7 +103,7 @@ class PreparedGemm : public Prepared {
     const int64_t columns =
         ceil_div(panels_.panels(), grid_.column_blocks) * panels_.kernels.vectors * lanes();
     const int64_t gathered =
-        p_.source != nullptr ? round_up(rows * chunk_of(panels_), kFloatsOfLine) : 0;
+        p_.source != nullptr ? round_up(rows * panels_.longest_chunk(), kFloatsOfLine) : 0;
     const int64_t result = in_place_ ? 0 : round_up(rows * columns, kFloatsOfLine);
     result_at_ = gathered;
     block_columns_ = columns;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "base/math.h"
 #include "base/parallel.h"
 
 namespace lathe::cpu {

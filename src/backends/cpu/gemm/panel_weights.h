@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backends/cpu/simd/panel_kernels.h"
+#include "base/math.h"
 
 namespace lathe::cpu {
 
@@ -17,8 +18,8 @@ struct PanelLayout {
   int64_t chunks = 1;
 
   PanelLayout(int64_t columns, int64_t depth);
-  int64_t all_vectors() const { return (columns + kernels.lanes - 1) / kernels.lanes; }
-  int64_t panels() const { return (all_vectors() + kernels.vectors - 1) / kernels.vectors; }
+  int64_t all_vectors() const { return ceil_div(columns, kernels.lanes); }
+  int64_t panels() const { return ceil_div(all_vectors(), kernels.vectors); }
   // Vectors before panel `panel`. No panel but the only one is of a single vector, which is slow.
   int64_t vectors_before(int64_t panel) const {
     const int64_t all = all_vectors(), before = panel * kernels.vectors;
@@ -32,6 +33,7 @@ struct PanelLayout {
     const int64_t before = vectors_before(panel) * kernels.lanes;
     return before < columns ? before : columns;
   }
+  int64_t longest_chunk() const { return ceil_div(depth, chunks); }
   int64_t chunk_begin(int64_t chunk) const { return depth * chunk / chunks; }
   int64_t floats() const { return depth * all_vectors() * kernels.lanes; }
   // Where chunk `chunk` of panel `panel` begins.
